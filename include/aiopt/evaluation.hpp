@@ -1,0 +1,107 @@
+/// Candidate and Evaluation: a source tree, and what running it showed.
+
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <aiopt/proposal.hpp>
+#include <aiopt/source_tree.hpp>
+
+namespace aiopt {
+
+/// A source tree made from its parent's: the individual of a GA, the solution of QD.
+struct Candidate {
+  CandidateId id = kBaselineId;
+  std::optional<CandidateId> parent;  ///< Empty for the baseline.
+  std::uint32_t generation = 0;       ///< Steps from the baseline.
+  SourceTree tree;
+  std::string tree_sha256;       ///< Equal trees are evaluated once.
+  std::string changed_function;  ///< Where the patch changed most: "Wal::append", or "src/wal.cc" outside functions.
+};
+
+enum class Stage { apply, build, test, benchmark, off_cpu, causal };
+
+enum class StageStatus { passed, failed, timed_out, crashed, skipped };
+
+/// What one stage did.
+struct StageReport {
+  Stage stage = Stage::apply;
+  StageStatus status = StageStatus::passed;
+  int exit_code = 0;  ///< Of the command; 128 + N if signal N ended it, as the shell has it.
+  std::chrono::microseconds wall_time{0};
+  std::chrono::microseconds cpu_time{0};  ///< User and system, of the whole process tree.
+  std::uint64_t peak_rss_bytes = 0;       ///< Of the largest process.
+  std::string output;                     ///< stdout and stderr together; the middle left out where it was too long.
+};
+
+/// One run of the benchmark command.
+struct BenchmarkRun {
+  double throughput_ops_sec = 0.0;
+  std::optional<double> latency_us;
+  std::map<std::string, double> metrics;  ///< Everything else that the parser found, by name.
+  double wall_seconds = 0.0;
+  double cpu_seconds = 0.0;
+  double thread_seconds = 0.0;  ///< Time during which threads ran or waited, summed; 0 if not known.
+  std::uint64_t peak_rss_bytes = 0;
+
+  /// 1 - CPU time / thread-seconds, in [0, 1]: what share of its threads' time it did not compute.
+  std::optional<double> off_cpu_ratio() const;
+};
+
+/// Candidate and baseline, measured in turn.
+struct BenchmarkResult {
+  std::vector<BenchmarkRun> candidate;  ///< In the order run, warm-up left out.
+  std::vector<BenchmarkRun> baseline;   ///< Paired with the above by index; empty for the baseline itself.
+
+  double throughput_ops_sec() const;           ///< Median of the candidate's runs.
+  double baseline_throughput_ops_sec() const;  ///< Median of the baseline's runs, or of its own if there are none.
+  std::optional<double> latency_us() const;
+  std::optional<double> baseline_latency_us() const;
+  std::optional<double> off_cpu_ratio() const;
+
+  /// Median over the pairs of candidate / baseline throughput: 1.25 is 25 % more. 1 without pairs.
+  double speedup() const;
+
+  struct Spread {
+    double lowest = 1.0;
+    double highest = 1.0;
+  };
+  Spread speedup_spread() const;  ///< Of the pairs' ratios.
+};
+
+/// How far a candidate came. A failed build is an ordinary outcome, not an Error.
+/// Values are written to run.db: new ones go to the end.
+enum class EvaluationStatus {
+  passed,
+  patch_rejected,
+  build_failed,
+  tests_failed,
+  benchmark_failed,
+  timed_out,
+  crashed,
+  rejected_by_gate,
+  no_reply,  ///< The model gave none, retries included.
+};
+
+struct Evaluation {
+  CandidateId id = kBaselineId;
+  EvaluationStatus status = EvaluationStatus::passed;
+  std::string reason;                        ///< One or more lines that a model can act on; empty if passed.
+  std::vector<StageReport> stages;           ///< In the order run; the last one decided the status.
+  std::optional<BenchmarkResult> benchmark;  ///< Set if the tests passed.
+  std::optional<CandidateId> reused_from;    ///< The candidate with the same tree that was evaluated before.
+};
+
+/// "passed", "patch_rejected", ...: the spelling of the --json contract and of run.db.
+std::string_view to_string(EvaluationStatus status);
+std::string_view to_string(Stage stage);
+std::string_view to_string(StageStatus status);
+std::optional<EvaluationStatus> evaluation_status_from(std::string_view name);
+
+}  // namespace aiopt

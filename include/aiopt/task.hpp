@@ -1,0 +1,104 @@
+/// Task: the program to optimise and how a candidate of it is judged.
+
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <aiopt/result.hpp>
+
+namespace aiopt {
+
+/// A command line for /bin/sh, run in the candidate's workspace.
+struct StageCommand {
+  std::string command;
+  std::chrono::milliseconds timeout{0};
+};
+
+struct BenchmarkTask {
+  StageCommand run;
+  std::string parser = "db_bench";  ///< db_bench, json, regex or lines.
+  std::string throughput;           ///< Name of the metric, higher is better: "fillrandom".
+  std::string latency;  ///< Name of the metric in microseconds, lower is better: "fillrandom.P99". May be empty.
+  std::map<std::string, std::string> patterns;  ///< For the regex parser: metric -> ECMAScript regex with one group.
+  int pairs = 3;                                ///< Candidate and baseline are run in turn this often.
+  int warmup = 0;                               ///< Runs of each that are thrown away first.
+};
+
+/// One axis of the archive.
+struct Axis {
+  enum class Kind {
+    linear,    ///< Equal cells over [lower, upper]; a value beyond a bound falls in the edge cell.
+    category,  ///< A cell for each name, in the order in which they first appear.
+  };
+
+  std::string measure;  ///< "offcpu_ratio", "function", or a metric that the benchmark's parser found.
+  Kind kind = Kind::linear;
+  int cells = 10;  ///< For categories the most there may be; later names share the last cell.
+  double lower = 0.0;
+  double upper = 1.0;
+};
+
+struct EmitterTask {
+  std::string name;  ///< "llm", "patch_pool" or "constants".
+  double weight = 1.0;
+};
+
+struct ModelTask {
+  std::string name;
+  double weight = 1.0;
+  std::optional<double> temperature;
+  std::optional<std::uint32_t> max_tokens;
+  double usd_per_million_prompt_tokens = 0.0;
+  double usd_per_million_completion_tokens = 0.0;
+};
+
+struct LlmTask {
+  std::string api_base;                        ///< "http://127.0.0.1:8080/v1"; empty: no model.
+  std::string api_key_env = "OPENAI_API_KEY";  ///< Where the key is found; the key itself is never in a Task.
+  std::vector<ModelTask> models;
+  double temperature = 0.7;
+  double top_p = 1.0;
+  std::uint32_t max_tokens = 4096;
+  bool stream = false;
+  std::chrono::milliseconds connect_timeout{10'000};
+  std::chrono::milliseconds first_byte_timeout{120'000};
+  std::chrono::milliseconds timeout{300'000};  ///< Of the whole reply.
+  int retries = 3;
+  std::string system_message;  ///< Put before prompts/system.md's own words; may be empty.
+};
+
+/// Weights of the seed's causal_fitness.
+struct FitnessTask {
+  std::string name = "causal";
+  double throughput_weight = 0.30;
+  double latency_weight = 0.20;
+  double causal_weight = 0.30;
+  double offcpu_weight = 0.20;
+};
+
+/// Read once from task.yaml; constant for the whole run.
+struct Task {
+  std::string name;
+  std::string description;            ///< For the prompt: what the program does and what matters.
+  std::filesystem::path file;         ///< The task.yaml it was read from.
+  std::filesystem::path source;       ///< Absolute. A git tree or a plain folder; never written to.
+  std::vector<std::string> editable;  ///< Globs relative to `source`; nothing else may change.
+  std::filesystem::path patches;      ///< Absolute; the folder of the patch_pool emitter. May be empty.
+  StageCommand build;
+  StageCommand test;
+  BenchmarkTask benchmark;
+  std::vector<Axis> axes;
+  FitnessTask fitness;
+  std::vector<EmitterTask> emitters;  ///< Empty: the ones that can work, equally.
+  std::string selection = "tournament";
+  LlmTask llm;
+  std::uint64_t max_patch_bytes = 262'144;  ///< A patch that adds more is refused.
+};
+
+}  // namespace aiopt

@@ -1,0 +1,37 @@
+/// Reading whole files, and writing them so that a reader sees the old or the new, never half.
+
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include <aiopt/result.hpp>
+
+namespace aiopt {
+
+inline constexpr std::size_t kNoLimit = static_cast<std::size_t>(-1);
+
+/// The file's bytes. Errors: not_found, io, invalid_argument (larger than the limit, or no regular file).
+Result<std::string> read_file(const std::filesystem::path& file, std::size_t limit_bytes = kNoLimit);
+
+/// Writes to a temporary file beside it, fsyncs, and renames it into place; the folder is made.
+Result<void> write_file_atomic(const std::filesystem::path& file, std::string_view bytes);
+
+/// A folder of its own below the system's temporary folder ($TMPDIR), removed with all it holds at the end.
+class TemporaryFolder {
+ public:
+  /// @throws std::filesystem::filesystem_error
+  explicit TemporaryFolder(std::string_view prefix = "aiopt-");
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace aiopt

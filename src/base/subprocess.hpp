@@ -1,0 +1,67 @@
+/// Runs a command with a deadline, bounded output, and an end for every process it started.
+
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <stop_token>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <aiopt/result.hpp>
+
+namespace aiopt {
+
+struct Command {
+  std::string line;  ///< Given to /bin/sh -c.
+  std::filesystem::path directory;
+  std::chrono::milliseconds timeout{300'000};
+  std::string input;                             ///< Its standard input; empty: /dev/null.
+  std::vector<std::string> hidden_variables;     ///< Names taken out of its environment: the key's.
+  std::map<std::string, std::string> variables;  ///< Set in its environment.
+  std::size_t output_limit_bytes = 1 << 20;      ///< Of each of CommandResult's texts; the middle goes.
+  bool count_threads = false;                    ///< Fill thread_time in: costs a look at /proc every 10 ms.
+};
+
+struct Exited {
+  int code = 0;
+};
+struct Signalled {
+  int signal = 0;
+};
+struct TimedOut {};
+struct Cancelled {};  ///< The stop token asked for it.
+
+struct CommandResult {
+  std::variant<Exited, Signalled, TimedOut, Cancelled> end;
+  std::string output;  ///< stdout and stderr as they came.
+  std::string out;     ///< stdout alone.
+  std::chrono::microseconds wall_time{0};
+  std::chrono::microseconds cpu_time{0};     ///< User and system, of the whole tree.
+  std::chrono::microseconds thread_time{0};  ///< Summed over threads, see count_threads.
+  std::uint64_t peak_rss_bytes = 0;          ///< Of the largest process of the tree.
+
+  bool succeeded() const;
+  /// 0 to 255 as the shell has it: 128 + N for signal N, 124 for a time-out as timeout(1) has it.
+  int exit_code() const;
+  /// "exit code 2", "killed by SIGSEGV", "timed out after 60 s".
+  std::string how_it_ended() const;
+};
+
+/// Runs the command and waits for its end. A supervisor process of its own, child subreaper
+/// (prctl(2), PR_SET_CHILD_SUBREAPER), stands between aiopt and the command: whatever the command
+/// left behind, daemons that forked twice too, is killed before this returns, and also if aiopt
+/// itself dies. Safe from any thread.
+///
+/// @return An Error only if the command could not be started; a failing command is a result.
+Result<CommandResult> run_command(const Command& command, std::stop_token stop = {});
+
+/// The same for a program and its arguments, without a shell between. `command.line` is unused.
+Result<CommandResult> run_program(const std::vector<std::string>& arguments, const Command& command,
+                                  std::stop_token stop = {});
+
+}  // namespace aiopt

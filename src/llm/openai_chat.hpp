@@ -1,0 +1,37 @@
+/// The ChatClient that speaks to OpenAI-compatible endpoints (POST <api_base>/chat/completions).
+
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <aiopt/chat_client.hpp>
+#include <aiopt/result.hpp>
+#include <aiopt/task.hpp>
+
+namespace aiopt {
+
+/// The API key. Cannot be printed, formatted or copied by accident; wiped when it goes.
+class ApiKey {
+ public:
+  ApiKey() = default;
+  explicit ApiKey(std::string key);
+  ~ApiKey();
+  ApiKey(ApiKey&&) noexcept;
+  ApiKey& operator=(ApiKey&&) noexcept;
+
+  bool empty() const { return key_.empty(); }
+  const std::string& reveal() const { return key_; }  ///< For the Authorization header, and nothing else.
+
+ private:
+  std::string key_;
+};
+
+/// Takes the key out of the environment: afterwards neither getenv(3) nor /proc/self/environ has it, so no child gets
+/// it. Empty if the variable is not set. Call before threads are started.
+ApiKey take_api_key(const std::string& variable);
+
+/// One thread runs a curl multi handle with kept-alive connections. invalid_argument if the api_base is no http(s) URL.
+Result<std::unique_ptr<ChatClient>> make_openai_chat(const LlmTask& task, ApiKey key);
+
+}  // namespace aiopt

@@ -1,0 +1,60 @@
+/// Builds the messages that ask a model for a patch, from the texts in prompts/.
+
+#pragma once
+
+#include <deque>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <aiopt/archive.hpp>
+#include <aiopt/chat_client.hpp>
+#include <aiopt/result.hpp>
+#include <aiopt/task.hpp>
+
+namespace aiopt {
+
+/// A candidate that failed, as the prompt tells of it.
+struct Failure {
+  CandidateId id = kBaselineId;
+  EvaluationStatus status = EvaluationStatus::patch_rejected;
+  std::string reason;
+  std::string patch;  ///< As the model wrote it, shortened.
+};
+
+/// What one prompt is made from. Borrowed for the call.
+struct PromptContext {
+  const Task& task;
+  const Elite& parent;
+  const Evaluation& baseline;
+  std::vector<const Elite*> inspirations;
+  const std::deque<Failure>& failures;  ///< The last ones, oldest first.
+};
+
+/// Reads the texts once. Thread-compatible.
+class PromptBuilder {
+ public:
+  /// Texts come from the first of `folders` that has them: the task's own, then aiopt's. Errors name the file and the
+  /// placeholder that prompts/README.md does not list.
+  static Result<PromptBuilder> load(const std::vector<std::filesystem::path>& folders);
+
+  PromptBuilder(PromptBuilder&&) noexcept;
+  PromptBuilder& operator=(PromptBuilder&&) noexcept;
+  ~PromptBuilder();
+
+  /// The system and the user message. `prompt` is the name of a text: "diff_user".
+  /// not_found if there is none of that name.
+  Result<std::vector<ChatMessage>> build(const std::string& prompt, const PromptContext& context) const;
+
+ private:
+  struct Impl;
+  explicit PromptBuilder(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Where aiopt's own prompts are: $AIOPT_PROMPTS, else where they were installed, else beside the source it was built
+/// from.
+std::filesystem::path default_prompt_folder();
+
+}  // namespace aiopt

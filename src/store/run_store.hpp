@@ -1,0 +1,107 @@
+/// RunStore: run.db, the only thing a run leaves behind that it needs again.
+
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <aiopt/archive.hpp>
+#include <aiopt/evaluation.hpp>
+#include <aiopt/proposal.hpp>
+#include <aiopt/result.hpp>
+#include <aiopt/rng.hpp>
+
+namespace aiopt {
+
+/// What a run was started with. Written once, never changed.
+struct RunHeader {
+  std::string task_yaml;        ///< The task file's text.
+  std::string task_file;        ///< Where it was read from.
+  std::string options_json;     ///< The command line's part: seed, window, emitters, models, ... (no key).
+  std::string baseline_sha256;  ///< Of the baseline's tree.
+  std::string aiopt_version;
+  std::string started_at;  ///< UTC.
+};
+
+/// A proposal that was asked for and not told yet: what a resumed run asks for again.
+struct StoredAsk {
+  CandidateId id = kBaselineId;
+  std::uint64_t asked_after = 0;  ///< How many evaluations had been told before.
+  std::string emitter;
+  std::string ask_json;
+};
+
+/// All that is known of one evaluation.
+struct StoredEvaluation {
+  Proposal proposal;  ///< Of the baseline: id 0, no patch.
+  std::uint64_t asked_after = 0;
+  std::uint64_t told = 0;      ///< 0 for the baseline, then 1, 2, 3, ... without a gap.
+  std::optional<Patch> exact;  ///< AppliedPatch::exact; empty if the patch was rejected.
+  std::string tree_sha256;     ///< Of the candidate; empty if there is none.
+  std::uint32_t generation = 0;
+  std::string changed_function;
+  Evaluation evaluation;
+  std::optional<Fitness> fitness;  ///< Set if passed.
+  std::optional<AddResult> added;
+  double run_seconds = 0.0;  ///< Of the run, all sittings, when it was told.
+};
+
+/// What is commited with an evaluation, in the same transaction.
+struct Commit {
+  const StoredEvaluation& evaluation;
+  const std::vector<StoredAsk>& new_asks;  ///< Asked since the last commit, in order; may hold this one's.
+  Rng::State rng;                          ///< After them.
+};
+
+/// The final measurement of the best candidate, outside the search.
+struct StoredClaim {
+  CandidateId id = kBaselineId;
+  BenchmarkResult benchmark;
+};
+
+/// SQLite in WAL mode, synchronous=FULL: what commit() returned from is on disk. One writer process a run: a lock on
+/// run.db.lock, held while the store is open for writing. Texts and prompts are zstd blobs.
+class RunStore {
+ public:
+  /// Makes `folder` and run.db in it. Error if there is one already: "... holds a run already; `aiopt resume` goes on
+  /// with it".
+  static Result<std::unique_ptr<RunStore>> create(const std::filesystem::path& folder, const RunHeader& header,
+                                                  const std::vector<Axis>& axes);
+
+  enum class Access { read_only, read_write };
+
+  /// Opens what is there. Refuses, and changes nothing: a folder without run.db, a file that is no run.db, a newer
+  /// format, a damaged file, a run that another process is writing to (read_write only; names its pid).
+  static Result<std::unique_ptr<RunStore>> open(const std::filesystem::path& folder, Access access);
+
+  virtual ~RunStore() = default;
+
+  virtual const RunHeader& header() const = 0;
+
+  /// Durable when it returns. On an Error (disk full) nothing of it is in the file.
+  virtual Result<void> commit(const Commit& commit) = 0;
+
+  virtual Result<void> commit_claim(const StoredClaim& claim) = 0;
+  virtual Result<std::optional<StoredClaim>> claim() const = 0;
+
+  /// Calls `visit` for each evaluation in the order told, without its heavy parts (stage outputs, prompt, reply): for
+  /// resuming and lists.
+  virtual Result<void> each_evaluation(const std::function<Result<void>(StoredEvaluation)>& visit) const = 0;
+
+  /// One evaluation with everything; not_found names how many there are.
+  virtual Result<StoredEvaluation> evaluation(CandidateId id) const = 0;
+
+  virtual Result<std::vector<StoredAsk>> asks() const = 0;  ///< All, told or not, in the order asked.
+  virtual Result<std::optional<Rng::State>> rng() const = 0;
+
+  /// The patches that make the candidate from the baseline, first to last.
+  virtual Result<std::vector<Patch>> lineage(CandidateId id) const = 0;
+};
+
+}  // namespace aiopt
