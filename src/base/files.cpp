@@ -16,32 +16,12 @@
 
 #include <fmt/format.h>
 
+#include "base/file_descriptor.hpp"
+
 namespace aiopt {
 namespace {
 
 namespace fs = std::filesystem;
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  ~FileDescriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-
-  int get() const { return fd_; }
-  bool is_open() const { return fd_ >= 0; }
-  /// 0, or -1 with errno: some file systems tell of a failed write only here.
-  int close() {
-    const int closed = ::close(fd_);
-    fd_ = -1;
-    return closed;
-  }
-
- private:
-  int fd_;
-};
 
 Error file_error(std::string_view tried, const fs::path& file, int number) {
   const auto code = number == ENOENT || number == ENOTDIR ? Error::Code::not_found : Error::Code::io;
