@@ -24,7 +24,9 @@ struct Command {
   std::vector<std::string> hidden_variables;     ///< Names taken out of its environment: the key's.
   std::map<std::string, std::string> variables;  ///< Set in its environment.
   std::size_t output_limit_bytes = 1 << 20;      ///< Of each of CommandResult's texts; the middle goes.
-  bool count_threads = false;                    ///< Fill thread_time in: costs a look at /proc every 10 ms.
+  /// Fill CommandResult::thread_time in. Costs a look at /proc every 10 ms: under 2 % of a processor, for with many
+  /// threads the looks come less often.
+  bool count_threads = false;
 };
 
 struct Exited {
@@ -38,12 +40,18 @@ struct Cancelled {};  ///< The stop token asked for it.
 
 struct CommandResult {
   std::variant<Exited, Signalled, TimedOut, Cancelled> end;
-  std::string output;  ///< stdout and stderr as they came.
+  std::string output;  ///< stdout and stderr as they came; any bytes.
   std::string out;     ///< stdout alone.
   std::chrono::microseconds wall_time{0};
-  std::chrono::microseconds cpu_time{0};     ///< User and system, of the whole tree.
-  std::chrono::microseconds thread_time{0};  ///< Summed over threads, see count_threads.
-  std::uint64_t peak_rss_bytes = 0;          ///< Of the largest process of the tree.
+  std::chrono::microseconds cpu_time{0};  ///< User and system, of the whole tree.
+  /// For how long its threads had work, summed over threads; at least cpu_time. A thread counts from a moment at
+  /// which it was seen to have used CPU (its run time or its count of context switches grew) until it next does,
+  /// but of a gap longer than 250 ms only the CPU time at its end counts. So a thread that waits for a disk or a
+  /// lock is in; one that is blocked in a join all along, an idle pool thread and a shell that waits are out.
+  std::chrono::microseconds thread_time{0};
+  /// Of the largest process of the tree. Where that was smaller than aiopt itself, Linux tells aiopt's size
+  /// (a process keeps its peak over execve(2)), unless count_threads is set: then it is sampled.
+  std::uint64_t peak_rss_bytes = 0;
 
   bool succeeded() const;
   /// 0 to 255 as the shell has it: 128 + N for signal N, 124 for a time-out as timeout(1) has it.

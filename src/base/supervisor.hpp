@@ -1,0 +1,46 @@
+/// The process between aiopt and a command: it outlives both just long enough to end all that the command started.
+
+#pragma once
+
+#include <cstdint>
+
+namespace aiopt {
+
+/// All that the supervisor needs, prepared before the fork: after it, nothing may be allocated.
+struct Launch {
+  const char* const* programs = nullptr;  ///< Paths, tried in this order; a null ends them.
+  char* const* arguments = nullptr;
+  char* const* environment = nullptr;
+  const char* directory = nullptr;  ///< Null: where aiopt is.
+
+  // Descriptors, each 3 or higher.
+  int input = -1;  ///< The command's standard input, output and error.
+  int output = -1;
+  int errors = -1;
+  int control = -1;  ///< Read end. A byte, or its end because aiopt is gone: the command must end.
+  int report = -1;   ///< Write end, for SupervisorReports.
+};
+
+/// What comes over Launch::report, each in one write. Last comes tree_ended, if nobody kills the supervisor.
+struct SupervisorReport {
+  enum class Kind : std::int32_t {
+    no_directory,   ///< `value` is the errno of chdir(2).
+    no_program,     ///< `value` is the errno of execve(2) or fork(2).
+    command_ended,  ///< `value` is its wait status, see waitpid(2).
+    tree_ended,     ///< Nothing that the command started is left. `value` as above.
+  };
+
+  Kind kind = Kind::tree_ended;
+  std::int32_t value = 0;
+  bool was_asked = false;  ///< The command had not ended by itself when aiopt asked for its end.
+  std::int64_t wall_ns = 0;
+  std::int64_t cpu_us = 0;          ///< tree_ended only: user and system, all that was waited for.
+  std::int64_t peak_rss_bytes = 0;  ///< tree_ended only: of the largest process.
+  /// Linux keeps the size from before execve(2) in the peak: below this, `peak_rss_bytes` says nothing.
+  std::int64_t rss_floor_bytes = 0;
+};
+
+/// Becomes the supervisor. Call it in the child of a fork, with all signals blocked; async-signal-safe.
+[[noreturn]] void supervise(const Launch& launch);
+
+}  // namespace aiopt

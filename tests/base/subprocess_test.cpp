@@ -1,0 +1,470 @@
+/// Tests of running commands, with real processes.
+
+#include "base/subprocess.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <condition_variable>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "base/clock.hpp"
+#include "base/files.hpp"
+
+using namespace aiopt;
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+Command shell(std::string line, std::chrono::milliseconds timeout = 30s) {
+  Command command;
+  command.line = std::move(line);
+  command.timeout = timeout;
+  return command;
+}
+
+CommandResult run(const Command& command, std::stop_token stop = {}) {
+  auto result = run_command(command, std::move(stop));
+  REQUIRE_MESSAGE(result, (result ? "" : result.error().message));
+  return *result;
+}
+
+/// Starts 20 daemons: forked twice, in sessions of their own, deaf to SIGTERM; each writes its number into a file.
+/// Goes on when all have.
+std::string start_daemons(const fs::path& folder) {
+  return "cd " + folder.string() +
+         " && i=0; while [ $i -lt 20 ]; do i=$((i + 1));"
+         " ( setsid sh -c 'trap \"\" TERM HUP INT; echo $$ > tmp.'$i' && mv tmp.'$i' pid.'$i'; while :; do sleep 9; "
+         "done'"
+         " > log 2>&1 & ) ; done; while [ $(ls | grep -c pid) -lt 20 ]; do sleep 0.02; done; echo started; ";
+}
+
+bool is_alive(pid_t pid) {
+  const auto stat = read_file("/proc/" + std::to_string(pid) + "/stat");
+  if (!stat) return false;
+  const std::size_t name_end = stat->rfind(") ");
+  return name_end != std::string::npos && (*stat)[name_end + 2] != 'Z';
+}
+
+std::vector<pid_t> daemons_of(const fs::path& folder) {
+  std::vector<pid_t> pids;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (!entry.path().filename().string().starts_with("pid.")) continue;
+    if (const auto text = read_file(entry.path())) pids.push_back(static_cast<pid_t>(std::atoi(text->c_str())));
+  }
+  return pids;
+}
+
+int count_alive(const std::vector<pid_t>& pids) {
+  int alive = 0;
+  for (const pid_t pid : pids) alive += is_alive(pid) ? 1 : 0;
+  return alive;
+}
+
+std::size_t count_open_files() {
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& entry : fs::directory_iterator("/proc/self/fd")) ++count;
+  return count;
+}
+
+std::string this_program() {
+  return fs::read_symlink("/proc/self/exe").string();
+}
+
+/// Runs one of the skipped test cases below, which are programs for the others to start.
+std::string child_program(const std::string& name) {
+  return this_program() + " --no-skip=1 --test-case='" + name + "'";
+}
+
+void spin_for(std::chrono::milliseconds time) {
+  const auto end = SteadyClock::now() + time;
+  while (SteadyClock::now() < end) {
+  }
+}
+
+struct Pause {
+  std::mutex mutex;
+  std::condition_variable changed;
+  int turn = 0;
+};
+
+}  // namespace
+
+TEST_CASE("child: two threads are busy for half a second while main waits for them" * doctest::skip()) {
+  std::jthread first(spin_for, 500ms);
+  std::jthread second(spin_for, 500ms);
+}
+
+TEST_CASE("child: one thread is busy, main sleeps, and five threads of a pool have nothing to do" * doctest::skip()) {
+  Pause pause;
+  std::vector<std::jthread> idle;
+  for (int i = 0; i < 5; ++i) {
+    idle.emplace_back([&] {
+      std::unique_lock lock(pause.mutex);
+      pause.changed.wait(lock, [&] { return pause.turn > 0; });
+    });
+  }
+  std::jthread busy(spin_for, 600ms);
+  std::this_thread::sleep_for(650ms);
+  const std::scoped_lock lock(pause.mutex);
+  pause.turn = 1;
+  pause.changed.notify_all();
+}
+
+TEST_CASE("child: a thread waits 20 ms again and again for half a second" * doctest::skip()) {
+  std::jthread waiting([] {
+    for (int i = 0; i < 25; ++i) std::this_thread::sleep_for(20ms);
+  });
+}
+
+TEST_CASE("child: uses the CPU for 300 ms" * doctest::skip()) {
+  while (process_cpu_time() < 300ms) {
+  }
+}
+
+TEST_CASE("child: 16 threads wait 5 ms again and again for two seconds" * doctest::skip()) {
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 16; ++i) {
+    threads.emplace_back([] {
+      for (int turn = 0; turn < 400; ++turn) std::this_thread::sleep_for(5ms);
+    });
+  }
+}
+
+TEST_CASE("child: runs the command in AIOPT_TEST_LINE" * doctest::skip()) {
+  (void)run_command(shell(std::getenv("AIOPT_TEST_LINE")));
+}
+
+TEST_CASE("a command's outputs and exit code come back") {
+  const CommandResult result = run(shell("echo out; echo err >&2; exit 3"));
+  CHECK(result.out == "out\n");
+  CHECK(result.output.find("err\n") != std::string::npos);
+  CHECK(result.output.size() == 8);
+  CHECK(result.exit_code() == 3);
+  CHECK_FALSE(result.succeeded());
+  CHECK(result.how_it_ended() == "exit code 3");
+  CHECK(run(shell("true")).succeeded());
+}
+
+TEST_CASE("a signal that ended the command is named") {
+  const CommandResult result = run(shell("kill -SEGV $$"));
+  CHECK(result.exit_code() == 128 + SIGSEGV);
+  CHECK(result.how_it_ended() == "killed by SIGSEGV");
+}
+
+TEST_CASE("a command that takes too long is ended") {
+  const CommandResult result = run(shell("echo begun; sleep 60", 300ms));
+  CHECK(std::holds_alternative<TimedOut>(result.end));
+  CHECK(result.exit_code() == 124);
+  CHECK(result.how_it_ended() == "timed out after 0.3 s");
+  CHECK(result.out == "begun\n");
+  CHECK(result.wall_time >= 300ms);
+  CHECK(result.wall_time < 1300ms);
+}
+
+TEST_CASE("a command runs in its directory, a relative program is found from there") {
+  const TemporaryFolder folder;
+  REQUIRE(write_file_atomic(folder.path() / "program", "#!/bin/sh\npwd -P; echo \"$1\"\n"));
+  fs::permissions(folder.path() / "program", fs::perms(0700));
+  Command command;
+  command.directory = folder.path();
+  const auto result = run_program({"./program", "a b"}, command);
+  REQUIRE(result);
+  CHECK(result->out == fs::canonical(folder.path()).string() + "\na b\n");
+}
+
+TEST_CASE("a missing directory or program is an error that names it") {
+  Command command = shell("make\n-j2");
+  command.directory = "/no/such/dir";
+  const auto in_nowhere = run_command(command);
+  REQUIRE_FALSE(in_nowhere);
+  CHECK(in_nowhere.error().code == Error::Code::not_found);
+  CHECK(in_nowhere.error().message == "cannot start 'make' in /no/such/dir: No such file or directory");
+  const auto no_program = run_program({"no-such-program-1"}, Command{});
+  REQUIRE_FALSE(no_program);
+  CHECK(no_program.error().code == Error::Code::not_found);
+  CHECK(no_program.error().message == "cannot start 'no-such-program-1': No such file or directory");
+  CHECK_FALSE(run_program({}, Command{}));
+  CHECK_FALSE(run_program({""}, Command{}));
+  CHECK_FALSE(run_command(shell(std::string("echo a\0b", 8))));
+  const auto not_to_be_run = run_program({"/etc/passwd"}, Command{});
+  REQUIRE_FALSE(not_to_be_run);
+  CHECK(not_to_be_run.error().message == "cannot start '/etc/passwd': Permission denied");
+}
+
+TEST_CASE("a program is looked for in the PATH that it will have") {
+  const TemporaryFolder folder;
+  REQUIRE(write_file_atomic(folder.path() / "own-program", "#!/bin/sh\necho found\n"));
+  fs::permissions(folder.path() / "own-program", fs::perms(0700));
+  Command command;
+  command.variables["PATH"] = "/nowhere::" + folder.path().string() + ":/bin:/usr/bin";
+  const auto result = run_program({"own-program"}, command);
+  REQUIRE(result);
+  CHECK(result->out == "found\n");
+}
+
+TEST_CASE("hidden variables are gone from the command's environment and set ones are there") {
+  ::setenv("AIOPT_TEST_KEY", "hush", 1);
+  ::setenv("AIOPT_TEST_KEY_2", "kept", 1);
+  ::setenv("AIOPT_TEST_OTHER", "old", 1);
+  Command command = shell("env");
+  command.hidden_variables = {"AIOPT_TEST_KEY"};
+  command.variables = {{"AIOPT_TEST_OTHER", "new"}};
+  const std::string out = run(command).out;
+  CHECK(out.find("hush") == std::string::npos);
+  CHECK(out.find("AIOPT_TEST_KEY_2=kept\n") != std::string::npos);
+  CHECK(out.find("AIOPT_TEST_OTHER=new\n") != std::string::npos);
+  CHECK(out.find("AIOPT_TEST_OTHER=old\n") == std::string::npos);
+}
+
+TEST_CASE("a command reads its input, however much, and may leave it unread") {
+  Command command = shell("wc -c");
+  command.input = std::string(5'000'000, 'x');
+  CHECK(run(command).out == "5000000\n");
+  command.line = "exec <&-; echo done";
+  CHECK(run(command).out == "done\n");
+  command.line = "cat";
+  command.input.clear();
+  CHECK(run(command).out.empty());
+}
+
+TEST_CASE("endless output fills neither memory nor stops the time-out") {
+  Command command = shell("yes a-line-of-output", 500ms);
+  command.output_limit_bytes = 10'000;
+  const auto start = SteadyClock::now();
+  const CommandResult result = run(command);
+  CHECK(SteadyClock::now() - start < 2s);
+  CHECK(std::holds_alternative<TimedOut>(result.end));
+  CHECK(result.output.size() <= 10'000);
+  CHECK(result.output.find("bytes left out") != std::string::npos);
+  CHECK(result.out.starts_with("a-line-of-output\n"));
+}
+
+TEST_CASE("a gigabyte of output passes through") {
+  Command command = shell("head -c 1000000000 /dev/zero; echo end");
+  command.output_limit_bytes = 1000;
+  const CommandResult result = run(command);
+  CHECK(result.succeeded());
+  CHECK(result.out.ends_with("end\n"));
+}
+
+TEST_CASE("a command that closes its output goes on and is waited for") {
+  const CommandResult result = run(shell("echo a; exec >&- 2>&-; sleep 0.2; exit 5"));
+  CHECK(result.exit_code() == 5);
+  CHECK(result.out == "a\n");
+  CHECK(result.wall_time >= 200ms);
+}
+
+TEST_CASE("twenty daemons that a command leaves behind are gone when it has ended") {
+  const TemporaryFolder folder;
+  const CommandResult result = run(shell(start_daemons(folder.path())));
+  CHECK(result.out == "started\n");
+  const std::vector<pid_t> daemons = daemons_of(folder.path());
+  CHECK(daemons.size() == 20);
+  CHECK(count_alive(daemons) == 0);
+}
+
+TEST_CASE("a time-out ends a tree of daemons within a second") {
+  const TemporaryFolder folder;
+  const auto start = SteadyClock::now();
+  const CommandResult result = run(shell(start_daemons(folder.path()) + "sleep 60", 2s));
+  CHECK(SteadyClock::now() - start < 3s);
+  CHECK(std::holds_alternative<TimedOut>(result.end));
+  CHECK(daemons_of(folder.path()).size() == 20);
+  CHECK(count_alive(daemons_of(folder.path())) == 0);
+}
+
+TEST_CASE("a stop request from another thread ends the command and its daemons") {
+  const TemporaryFolder folder;
+  std::stop_source source;
+  SteadyClock::time_point asked;
+  std::jthread stopper([&] {
+    for (int i = 0; i < 1000 && daemons_of(folder.path()).size() < 20; ++i) std::this_thread::sleep_for(10ms);
+    asked = SteadyClock::now();
+    source.request_stop();
+  });
+  const CommandResult result = run(shell(start_daemons(folder.path()) + "sleep 60"), source.get_token());
+  stopper.join();
+  CHECK(SteadyClock::now() - asked < 1s);
+  CHECK(std::holds_alternative<Cancelled>(result.end));
+  CHECK(result.how_it_ended() == "stopped");
+  CHECK(daemons_of(folder.path()).size() == 20);
+  CHECK(count_alive(daemons_of(folder.path())) == 0);
+}
+
+TEST_CASE("a command is not started after a stop request") {
+  const TemporaryFolder folder;
+  std::stop_source source;
+  source.request_stop();
+  const CommandResult result = run(shell("touch " + (folder.path() / "file").string()), source.get_token());
+  CHECK(std::holds_alternative<Cancelled>(result.end));
+  CHECK_FALSE(fs::exists(folder.path() / "file"));
+}
+
+TEST_CASE("a child that was stopped does not outlive the command") {
+  const TemporaryFolder folder;
+  const std::string pid_file = (folder.path() / "pid.1").string();
+  const auto start = SteadyClock::now();
+  run(shell("sleep 60 & echo $! > " + pid_file + "; kill -STOP $!"));
+  CHECK(SteadyClock::now() - start < 1s);
+  REQUIRE(daemons_of(folder.path()).size() == 1);
+  CHECK(count_alive(daemons_of(folder.path())) == 0);
+}
+
+TEST_CASE("a command that stops itself is ended by the time-out") {
+  CHECK(std::holds_alternative<TimedOut>(run(shell("kill -STOP $$", 200ms)).end));
+}
+
+TEST_CASE("a program that forks and leaves, again and again, is caught") {
+  const TemporaryFolder folder;
+  // Each link of the chain writes a byte, so that a chain that goes on shows.
+  const std::string script = (folder.path() / "link").string();
+  const std::string trace = (folder.path() / "trace").string();
+  REQUIRE(write_file_atomic(script, "printf . >> " + trace + "\nsh " + script + " &\n"));
+  const CommandResult result = run(shell("sh " + script + "; sleep 0.3"));
+  CHECK(result.succeeded());
+  const auto length = fs::file_size(trace);
+  CHECK(length > 3);
+  std::this_thread::sleep_for(100ms);
+  CHECK(fs::file_size(trace) == length);
+}
+
+TEST_CASE("a command that kills its own process group ends, and its report comes") {
+  const CommandResult result = run(shell("kill -KILL 0"));
+  CHECK(result.how_it_ended() == "killed by SIGKILL");
+}
+
+TEST_CASE("a command that kills its supervisor is taken for killed and leaves no zombie") {
+  const CommandResult result = run(shell("kill -KILL $PPID; sleep 5"));
+  CHECK(result.how_it_ended() == "killed by SIGKILL");
+  CHECK((::waitpid(-1, nullptr, WNOHANG) == -1 && errno == ECHILD));
+}
+
+TEST_CASE("nothing survives when aiopt itself is killed") {
+  const TemporaryFolder folder;
+  Command command;
+  const std::string line = start_daemons(folder.path()) + "sleep 60";
+  ::setenv("AIOPT_TEST_LINE", line.c_str(), 1);
+  const pid_t aiopt = ::fork();
+  if (aiopt == 0) {
+    const std::string program = this_program();
+    const int null = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+    ::dup2(null, STDOUT_FILENO);
+    ::execl(program.c_str(), program.c_str(), "--no-skip=1", "--test-case=child: runs the command in AIOPT_TEST_LINE",
+            nullptr);
+    ::_exit(127);
+  }
+  REQUIRE(aiopt > 0);
+  for (int i = 0; i < 1000 && daemons_of(folder.path()).size() < 20; ++i) std::this_thread::sleep_for(10ms);
+  const std::vector<pid_t> daemons = daemons_of(folder.path());
+  REQUIRE(daemons.size() == 20);
+  CHECK(count_alive(daemons) == 20);
+  ::kill(aiopt, SIGKILL);
+  ::waitpid(aiopt, nullptr, 0);
+  const auto killed = SteadyClock::now();
+  while (count_alive(daemons) > 0 && SteadyClock::now() - killed < 5s) std::this_thread::sleep_for(5ms);
+  CHECK(SteadyClock::now() - killed < 1s);
+  CHECK(count_alive(daemons) == 0);
+}
+
+TEST_CASE("sixteen commands at once each get their own output and no other's descriptors") {
+  const std::size_t open_before = count_open_files();
+  std::atomic<int> right = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 16; ++i) {
+      threads.emplace_back([i, &right] {
+        for (int turn = 0; turn < 5; ++turn) {
+          Command command = shell("cat; ls -l /proc/self/fd | grep -c -e pipe: -e eventfd -e signalfd");
+          command.input = "command " + std::to_string(i) + "\n";
+          const auto result = run_command(command);
+          // Of ls's own pipes there is one, to grep, and standard error.
+          if (result && result->out == command.input + "2\n") ++right;
+        }
+      });
+    }
+  }
+  CHECK(right == 80);
+  CHECK(count_open_files() == open_before);
+  CHECK((::waitpid(-1, nullptr, WNOHANG) == -1 && errno == ECHILD));
+}
+
+TEST_CASE("a command starts with no signal blocked or ignored, whatever aiopt does with them, and leaves no core") {
+  const auto handler = std::signal(SIGPIPE, SIG_IGN);
+  const std::string out = run(shell("grep -E 'Sig(Blk|Ign)' /proc/self/status; ulimit -c")).out;
+  std::signal(SIGPIPE, handler);
+  CHECK(out == "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n0\n");
+}
+
+TEST_CASE("CPU time is that of the whole tree, and the wall time that of the command") {
+  const CommandResult result = run(shell(child_program("child: uses the CPU*") + " >&2 & wait; sleep 0.2"));
+  CHECK(result.cpu_time >= 300ms);
+  CHECK(result.cpu_time < 600ms);
+  CHECK(result.wall_time >= 500ms);
+  CHECK(result.thread_time == 0us);
+}
+
+TEST_CASE("the thread time of two busy threads is that of two, their waiting main left out") {
+  Command command = shell(child_program("child: two threads are busy*"));
+  command.count_threads = true;
+  const CommandResult result = run(command);
+  REQUIRE(result.succeeded());
+  CHECK(std::chrono::duration<double>(result.thread_time).count() == doctest::Approx(1.0).epsilon(0.15));
+}
+
+TEST_CASE("a sleeping main and idle threads of a pool are left out of the thread time") {
+  Command command = shell(child_program("child: one thread is busy*") + "; true");
+  command.count_threads = true;
+  const CommandResult result = run(command);
+  REQUIRE(result.succeeded());
+  CHECK(std::chrono::duration<double>(result.thread_time).count() == doctest::Approx(0.6).epsilon(0.15));
+}
+
+TEST_CASE("a thread that waits again and again is in the thread time, and not in the CPU time") {
+  Command command = shell(child_program("child: a thread waits 20 ms*"));
+  command.count_threads = true;
+  const CommandResult result = run(command);
+  REQUIRE(result.succeeded());
+  CHECK(std::chrono::duration<double>(result.thread_time).count() == doctest::Approx(0.5).epsilon(0.2));
+  CHECK(result.cpu_time < 200ms);
+}
+
+TEST_CASE("counting 16 threads costs aiopt less than a twentieth of a processor") {
+  Command command = shell(child_program("child: 16 threads wait*"));
+  command.count_threads = true;
+  rusage before{};
+  ::getrusage(RUSAGE_SELF, &before);
+  const CommandResult result = run(command);
+  rusage after{};
+  ::getrusage(RUSAGE_SELF, &after);
+  const auto micros = [](const timeval& time) { return time.tv_sec * 1'000'000 + time.tv_usec; };
+  const auto used = micros(after.ru_utime) + micros(after.ru_stime) - micros(before.ru_utime) - micros(before.ru_stime);
+  const double share = static_cast<double>(used) / static_cast<double>(result.wall_time.count());
+  MESSAGE("share of one processor: ", share, "; thread time: ", result.thread_time.count(), " us");
+  CHECK(share < 0.05);
+}
+
+TEST_CASE("the peak of memory is that of the largest process") {
+  Command command = shell("head -c 100000000 /dev/zero | tail | wc -c; true");
+  command.count_threads = true;
+  const CommandResult result = run(command);
+  CHECK(result.peak_rss_bytes > 100'000'000);
+  CHECK(result.peak_rss_bytes < 250'000'000);
+}
