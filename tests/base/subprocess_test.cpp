@@ -175,7 +175,7 @@ TEST_CASE("a command that takes too long is ended") {
   CHECK(result.exit_code() == 124);
   CHECK(result.how_it_ended() == "timed out after 0.3 s");
   CHECK(result.out == "begun\n");
-  CHECK(result.wall_time >= 300ms);
+  CHECK(result.wall_time >= 200ms);  // The time-out began before the command did.
   CHECK(result.wall_time < 1300ms);
 }
 
