@@ -39,7 +39,7 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 /// server) or belongs to another user; the supervisor stays and goes on trying then, aiopt does not wait for it.
 constexpr std::chrono::seconds kEndPatience{10};
 /// By so much may the command have grown between its fork and its execve.
-constexpr std::int64_t kFloorSlackBytes = 256 * 1024;
+constexpr std::int64_t kFloorSlackBytes = 262'144;
 /// Keeps a deadline's arithmetic from overflowing.
 constexpr std::chrono::hours kLongestTimeout{24 * 365};
 /// The sampler sleeps this many times as long as it worked, however many threads there are.
@@ -116,7 +116,7 @@ std::vector<std::string> environment_of(const Command& command) {
     if (std::find(hidden.begin(), hidden.end(), name) != hidden.end()) continue;
     if (!command.variables.contains(name)) environment.emplace_back(text);
   }
-  for (const auto& [name, value] : command.variables) environment.push_back(name + '=' + value);
+  for (const auto& [name, value] : command.variables) environment.push_back(fmt::format("{}={}", name, value));
   return environment;
 }
 

@@ -82,8 +82,10 @@ void reset_signal_handlers() {
   int number = ENOENT;
   for (const char* const* program = launch.programs; *program != nullptr; ++program) {
     ::execve(*program, launch.arguments, launch.environment);
-    // As execvp(3): one that may not be run is worth telling, more than those that are not there.
-    if (errno != ENOENT && errno != ENOTDIR) number = errno;
+    // One that is there and may not be run is worth telling, more than all the places where there is none, some of
+    // which (another user's home in PATH) may not be looked into.
+    const int failed = errno;
+    if (failed != ENOENT && failed != ENOTDIR && ::access(*program, F_OK) == 0) number = failed;
   }
   fail(SupervisorReport::Kind::no_program, number);
 }

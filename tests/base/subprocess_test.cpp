@@ -217,6 +217,15 @@ TEST_CASE("a missing directory or program is an error that names it") {
   CHECK(not_to_be_run.error().message == "cannot start '/etc/passwd': Permission denied");
 }
 
+TEST_CASE("a program that is nowhere is not found, even if a folder of PATH may not be looked into") {
+  Command command;
+  // As root may look everywhere, a name that is too long stands for the folder.
+  command.variables["PATH"] = "/" + std::string(300, 'x') + ":/bin";
+  const auto result = run_program({"no-such-program-1"}, command);
+  REQUIRE_FALSE(result);
+  CHECK(result.error().code == Error::Code::not_found);
+}
+
 TEST_CASE("a program is looked for in the PATH that it will have") {
   const TemporaryFolder folder;
   REQUIRE(write_file_atomic(folder.path() / "own-program", "#!/bin/sh\necho found\n"));
