@@ -1,3 +1,5 @@
+/// The names of the evaluation's outcomes.
+
 #include <doctest/doctest.h>
 
 #include <aiopt/evaluation.hpp>
