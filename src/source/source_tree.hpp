@@ -2,14 +2,18 @@
 
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <aiopt/result.hpp>
 #include <aiopt/source_tree.hpp>
 
 namespace aiopt {
+
+inline constexpr std::size_t kMaxSourceFileBytes = 4 << 20;
 
 /// The regular files below `source` that one of the globs matches; symlinks and .git are left out, binary files too.
 /// Errors: invalid_argument if a glob matches nothing or a file is over 4 MiB, io.
