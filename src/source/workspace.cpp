@@ -1,0 +1,392 @@
+/// Workspace: see workspace.hpp.
+///
+/// What a build or a test did to the folder is not trusted: every path is walked component by component from the
+/// folder's own descriptor, never through a symbolic link, and files are put in place by rename.
+
+#include "source/workspace.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <system_error>
+#include <unordered_set>
+
+#include <fmt/format.h>
+
+#include "base/clock.hpp"
+#include "base/file_descriptor.hpp"
+#include "base/files.hpp"
+#include "source/cache_tag.hpp"
+#include "source/git.hpp"
+#include "source/source_copy.hpp"
+#include "source/text_lines.hpp"
+
+namespace aiopt {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kTemporaryName = ".aiopt-new";
+
+std::int64_t nanoseconds(const struct timespec& time) {
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+/// What a file looked like when it was last known to be right. The time of the last status change is in it: no program
+/// can set that one back.
+struct Fingerprint {
+  ino_t inode = 0;
+  off_t size = -1;
+  std::int64_t modified_ns = 0;
+  std::int64_t changed_ns = 0;
+  mode_t mode = 0;
+
+  bool operator==(const Fingerprint&) const = default;
+};
+
+Fingerprint fingerprint_of(const struct stat& status) {
+  return {status.st_ino, status.st_size, nanoseconds(status.st_mtim), nanoseconds(status.st_ctim), status.st_mode};
+}
+
+struct KnownFile {
+  std::string sha256;
+  Fingerprint fingerprint;
+};
+
+/// Time stamps that are later than those of anything built before, also if the system's clock was set back meanwhile,
+/// or two candidates follow each other within the clock's tick.
+class StampSource {
+ public:
+  /// @param natural_ns  The stamp that the file system gave a file written just now.
+  std::int64_t next(std::int64_t natural_ns) {
+    const auto now = clock_.now();
+    const std::int64_t passed = last_asked_ ? std::chrono::nanoseconds(now - *last_asked_).count() : 0;
+    latest_natural_ns_ = std::max(natural_ns, latest_natural_ns_ + passed);
+    last_asked_ = now;
+    last_ns_ = std::max(latest_natural_ns_, last_ns_) + 1;
+    return last_ns_;
+  }
+
+  /// For file systems that keep seconds, or every second one: the next stamp that all of them can keep.
+  std::int64_t next_even_second() {
+    constexpr std::int64_t kTwoSeconds = 2'000'000'000;
+    last_ns_ = (last_ns_ / kTwoSeconds + 1) * kTwoSeconds;
+    return last_ns_;
+  }
+
+ private:
+  Clock clock_;
+  std::optional<std::chrono::steady_clock::time_point> last_asked_;
+  std::int64_t latest_natural_ns_ = 0;
+  std::int64_t last_ns_ = 0;
+};
+
+Result<void> write_cache_tag(const fs::path& folder) {
+  const FileDescriptor out(
+      ::open((folder / kCacheTagName).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+  const std::string text =
+      fmt::format("{}\n# A workspace of aiopt: a copy of a source, made again when needed.\n", kCacheTagSignature);
+  if (out.is_open() && ::write(out.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size())) return {};
+  return Error{Error::Code::io, fmt::format("cannot write into the workspace {}: {}", folder.string(),
+                                            std::generic_category().message(errno))};
+}
+
+/// The paths that git counts to the source: tracked, or new and not ignored. Nothing if `source` is in no work tree, or
+/// git ignores the very files that are to be evolved.
+std::optional<std::vector<std::string>> list_git_files(const fs::path& source, const SourceTree& baseline) {
+  const auto listed = run_git(source, {"ls-files", "-z", "--cached", "--others", "--exclude-standard"});
+  if (!listed || !listed->succeeded()) return std::nullopt;
+  std::unordered_set<std::string> seen;
+  std::vector<std::string> paths;
+  std::string_view rest = listed->out;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('\0'), rest.size());
+    std::string path(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    while (path.ends_with('/')) path.pop_back();  // A repository within this one.
+    // Twice where a merge is not finished; the tag is written anew.
+    if (path.empty() || path == kCacheTagName || !seen.insert(path).second) continue;
+    paths.push_back(std::move(path));
+  }
+  for (const auto& [path, file] : baseline) {
+    if (!seen.contains(path)) return std::nullopt;
+  }
+  return paths;
+}
+
+/// Gives the workspace a repository that shares the source's objects, with the source's HEAD and index entries, so that
+/// a build can ask git for its version. No file of the work tree is written.
+bool clone_repository(const fs::path& source, const fs::path& folder) {
+  std::error_code failure;
+  // A file: a linked work tree or a submodule, whose repository is elsewhere.
+  if (!fs::is_directory(fs::symlink_status(source / ".git", failure))) return false;
+  const auto head = run_git(source, {"rev-parse", "--quiet", "--verify", "HEAD^{commit}"});
+  if (!head || !head->succeeded()) return false;
+  try {
+    // upload-pack runs in the source with none of our -c options, so these must come from a file.
+    const TemporaryFolder settings("aiopt-git-");
+    const fs::path file = settings.path() / "config";
+    if (!write_file_atomic(file, "[safe]\n\tdirectory = *\n[protocol \"file\"]\n\tallow = always\n")) return false;
+    const auto cloned = run_git(
+        source,
+        {"clone", "--quiet", "--shared", "--no-checkout", "--template=", "--", source.string(), folder.string()},
+        {{"GIT_CONFIG_GLOBAL", file.string()}});
+    if (!cloned || !cloned->succeeded()) return false;
+  } catch (const fs::filesystem_error&) {
+    return false;
+  }
+  // Nothing that a build does with git may reach the source again.
+  const auto cut_off = run_git(folder, {"config", "--remove-section", "remote.origin"});
+  const auto indexed = run_git(folder, {"read-tree", "HEAD"});
+  fs::create_directories(folder / ".git" / "info", failure);
+  const auto excluded = write_file_atomic(folder / ".git" / "info" / "exclude", fmt::format("/{}\n", kCacheTagName));
+  return cut_off && cut_off->succeeded() && indexed && indexed->succeeded() && excluded;
+}
+
+}  // namespace
+
+struct Workspace::Impl {
+  fs::path folder;
+  FileDescriptor root;
+  std::set<std::string> links;  ///< Symbolic links that the source has: nothing may be written through or over them.
+  std::map<std::string, KnownFile> known;
+  StampSource stamps;
+
+  ~Impl() {
+    root.close();
+    remove_folder(folder);
+  }
+
+  Error failed(std::string_view path, int number) const {
+    return {Error::Code::io, fmt::format("cannot put {} into the workspace {}: {}", in_backticks(path), folder.string(),
+                                         std::generic_category().message(number))};
+  }
+
+  Error through_link(std::string_view path) const {
+    return {Error::Code::invalid_argument,
+            fmt::format("{} is a symbolic link in the source: a patch cannot change what it points to",
+                        in_backticks(path))};
+  }
+
+  Result<void> open_root() {
+    root = FileDescriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!root.is_open()) return failed(".", errno);
+    return {};
+  }
+
+  /// The folder's path must still lead to the folder that was made; a build that moved it away broke the workspace.
+  Result<void> check_root() const {
+    struct stat by_descriptor {};
+    struct stat by_path {};
+    const bool same = ::fstat(root.get(), &by_descriptor) == 0 && ::lstat(folder.c_str(), &by_path) == 0 &&
+                      by_descriptor.st_ino == by_path.st_ino && by_descriptor.st_dev == by_path.st_dev;
+    if (!same) {
+      return Error{
+          Error::Code::unavailable,
+          fmt::format("the workspace {} was moved or removed by something else; make a new one", folder.string())};
+    }
+    if ((by_path.st_mode & 0700) != 0700) ::fchmod(root.get(), (by_path.st_mode & 07777) | 0700);
+    return {};
+  }
+
+  /// Takes away whatever stands there, a whole folder too.
+  static int remove_entry(int parent, const std::string& name) {
+    if (::unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return 0;
+    if (errno != EISDIR && errno != EPERM) return errno;
+    // By the descriptor, for there is no removal of a tree below one; the entry is a folder, no link.
+    remove_folder(fmt::format("/proc/self/fd/{}/{}", parent, name));
+    struct stat gone {};
+    return ::fstatat(parent, name.c_str(), &gone, AT_SYMLINK_NOFOLLOW) == 0 ? EBUSY : 0;
+  }
+
+  /// Opens the folder `name` in `parent`, made or repaired if it is not one any more.
+  Result<FileDescriptor> enter(int parent, const std::string& name, const std::string& path) const {
+    constexpr int kFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    FileDescriptor folder_there(::openat(parent, name.c_str(), kFlags));
+    if (!folder_there.is_open()) {
+      if (links.contains(path)) return through_link(path);
+      if (errno != ENOENT) {
+        if (const int number = remove_entry(parent, name)) return failed(path, number);
+      }
+      if (::mkdirat(parent, name.c_str(), 0755) != 0) return failed(path, errno);
+      folder_there = FileDescriptor(::openat(parent, name.c_str(), kFlags));
+      if (!folder_there.is_open()) return failed(path, errno);
+    }
+    struct stat status {};
+    if (::fstat(folder_there.get(), &status) != 0) return failed(path, errno);
+    if ((status.st_mode & 0700) != 0700) ::fchmodat(parent, name.c_str(), (status.st_mode & 07777) | 0700, 0);
+    return folder_there;
+  }
+
+  /// The folder that holds `path`.
+  Result<FileDescriptor> open_parent(const std::string& path) const {
+    FileDescriptor parent(::openat(root.get(), ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!parent.is_open()) return failed(path, errno);
+    std::size_t begin = 0;
+    for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', begin)) {
+      auto inner = enter(parent.get(), path.substr(begin, slash - begin), path.substr(0, slash));
+      if (!inner) return inner.error();
+      parent = std::move(*inner);
+      begin = slash + 1;
+    }
+    return parent;
+  }
+
+  static bool holds(int parent, const char* name, const std::string& text) {
+    const FileDescriptor in(::openat(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+    struct stat status {};
+    if (!in.is_open() || ::fstat(in.get(), &status) != 0 || !S_ISREG(status.st_mode)) return false;
+    std::array<char, 65536> chunk;
+    std::string_view rest = text;
+    for (;;) {
+      const ssize_t got = ::read(in.get(), chunk.data(), chunk.size());
+      if (got < 0 && errno == EINTR) continue;
+      if (got == 0) return rest.empty();
+      if (got < 0 || !rest.starts_with(std::string_view(chunk.data(), static_cast<std::size_t>(got)))) return false;
+      rest.remove_prefix(static_cast<std::size_t>(got));
+    }
+  }
+
+  /// 0, or the errno. Sets a stamp that the file system keeps as it is, or the next later one that it does.
+  int stamp_file(int fd) {
+    struct stat status {};
+    if (::fstat(fd, &status) != 0) return errno;
+    std::int64_t stamp = stamps.next(nanoseconds(status.st_mtim));
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      const struct timespec time { stamp / 1'000'000'000, stamp % 1'000'000'000 };
+      const std::array<struct timespec, 2> times = {time, time};
+      if (::futimens(fd, times.data()) != 0 || ::fstat(fd, &status) != 0) return errno;
+      if (nanoseconds(status.st_mtim) >= stamp) return 0;
+      stamp = stamps.next_even_second();
+    }
+    return 0;
+  }
+
+  /// 0, or the errno. A new file beside the old one, then a rename: nothing is written through a link, and a hard link
+  /// that a build made keeps what it has.
+  int replace_file(int parent, const std::string& name, const std::string& text, mode_t mode) {
+    if (const int number = remove_entry(parent, kTemporaryName)) return number;
+    FileDescriptor out(::openat(parent, kTemporaryName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!out.is_open()) return errno;
+    for (std::string_view rest = text; !rest.empty();) {
+      const ssize_t written = ::write(out.get(), rest.data(), rest.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) return errno;
+      rest.remove_prefix(static_cast<std::size_t>(written));
+    }
+    if (::fchmod(out.get(), mode & 0777) != 0) return errno;
+    if (const int number = stamp_file(out.get())) return number;
+    if (out.close() != 0) return errno;
+    if (::renameat(parent, kTemporaryName, parent, name.c_str()) == 0) return 0;
+    if (errno != EISDIR && errno != ENOTEMPTY && errno != EEXIST) return errno;
+    if (const int number = remove_entry(parent, name)) return number;
+    return ::renameat(parent, kTemporaryName, parent, name.c_str()) == 0 ? 0 : errno;
+  }
+
+  Result<void> put_file(const std::string& path, const SourceFile& file) {
+    if (links.contains(path)) return through_link(path);
+    auto parent = open_parent(path);
+    if (!parent) return parent.error();
+    const std::string name = path.substr(path.rfind('/') + 1);
+    struct stat status {};
+    const bool there = ::fstatat(parent->get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+    const auto entry = known.find(path);
+    const bool is_known = entry != known.end();
+    if (there && is_known && entry->second.fingerprint == fingerprint_of(status)) {
+      if (entry->second.sha256 == file.sha256) return {};
+    }
+    constexpr mode_t kNewFile = S_IFREG | 0644;
+    const mode_t mode = is_known                           ? entry->second.fingerprint.mode
+                        : there && S_ISREG(status.st_mode) ? status.st_mode
+                                                           : kNewFile;
+    const bool intact =
+        there && S_ISREG(status.st_mode) && status.st_mode == mode && holds(parent->get(), name.c_str(), *file.text);
+    if (!intact) {
+      if (const int number = replace_file(parent->get(), name, *file.text, mode)) return failed(path, number);
+    }
+    if (::fstatat(parent->get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return failed(path, errno);
+    known[path] = {file.sha256, fingerprint_of(status)};
+    return {};
+  }
+
+  Result<void> remove_file(const std::string& path) const {
+    auto parent = open_parent(path);
+    if (!parent) return parent.error();
+    if (const int number = remove_entry(parent->get(), path.substr(path.rfind('/') + 1))) return failed(path, number);
+    return {};
+  }
+
+  Result<void> check_out(const SourceTree& tree) {
+    if (auto checked = check_root(); !checked) return checked;
+    // First what goes: a file may stand where a folder is to be.
+    for (auto entry = known.begin(); entry != known.end();) {
+      if (tree.contains(entry->first)) {
+        ++entry;
+        continue;
+      }
+      if (auto removed = remove_file(entry->first); !removed) return removed;
+      entry = known.erase(entry);
+    }
+    for (const auto& [path, file] : tree) {
+      if (auto put = put_file(path, file); !put) return put;
+    }
+    return {};
+  }
+};
+
+Workspace::Workspace(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Workspace::Workspace(Workspace&&) noexcept = default;
+Workspace& Workspace::operator=(Workspace&&) noexcept = default;
+Workspace::~Workspace() = default;
+
+const fs::path& Workspace::folder() const {
+  return impl_->folder;
+}
+
+Result<void> Workspace::check_out(const SourceTree& tree) {
+  return impl_->check_out(tree);
+}
+
+Result<Workspace> Workspace::create(const fs::path& source, const fs::path& folder, const SourceTree& baseline) {
+  std::error_code failure;
+  const fs::path from = fs::canonical(source, failure);
+  if (failure || !fs::is_directory(from)) {
+    return Error{Error::Code::not_found, fmt::format("cannot copy the source {}: {}", source.string(),
+                                                     failure ? failure.message() : "no folder")};
+  }
+  const fs::path made = fs::absolute(folder, failure).lexically_normal();
+  if (fs::exists(fs::symlink_status(made, failure))) {
+    return Error{Error::Code::invalid_argument,
+                 fmt::format("cannot make the workspace {}: it exists; remove it first", made.string())};
+  }
+  fs::create_directories(made.parent_path(), failure);
+
+  const auto listed = list_git_files(from, baseline);
+  if (!listed || !clone_repository(from, made)) remove_folder(made);
+  fs::create_directory(made, failure);
+  if (!fs::is_directory(made)) {
+    return Error{Error::Code::io, fmt::format("cannot make the workspace {}: {}", made.string(), failure.message())};
+  }
+  auto impl = std::make_unique<Impl>();  // From here on its end removes the folder.
+  impl->folder = made;
+  // Before the copy: a workspace within its source must not be copied into itself.
+  if (auto tagged = write_cache_tag(made); !tagged) return tagged.error();
+  auto copied = listed ? copy_source(from, made, *listed) : copy_source(from, made);
+  if (!copied) return copied.error();
+  impl->links = std::move(copied->links);
+  if (auto opened = impl->open_root(); !opened) return opened.error();
+  if (auto checked_out = impl->check_out(baseline); !checked_out) return checked_out.error();
+  return Workspace(std::move(impl));
+}
+
+}  // namespace aiopt
