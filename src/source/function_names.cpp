@@ -63,8 +63,8 @@ struct Token {
 using Head = std::vector<Token>;
 
 /// Pairs (), [] and <>. A '<' without its '>' was a comparison.
-void pair_brackets(Head& head) {
-  std::vector<std::size_t> open;
+void pair_brackets(Head& head, std::vector<std::size_t>& open) {
+  open.clear();
   for (std::size_t i = 0; i < head.size(); ++i) {
     if (head[i].kind != Token::Kind::sign) continue;
     const char sign = head[i].text.front();
@@ -111,19 +111,27 @@ bool is_builtin_type(std::string_view word) {
                        "const", "volatile"});
 }
 
-/// The name that ends at token `last`, read backwards: "Wal::append", "Foo<T>::~Foo" as "Foo::~Foo".
+/// The name that ends at token `last`: "Wal::append", "Foo<T>::~Foo" as "Foo::~Foo".
 std::string name_ending_at(const Head& head, std::size_t last) {
-  std::string name;
-  for (std::size_t i = last;;) {
+  constexpr std::size_t kMostParts = 16;
+  std::array<std::size_t, kMostParts> parts;  // From the last to the first.
+  std::size_t count = 0;
+  for (std::size_t i = last; count < kMostParts;) {
     if (is_sign(head, i, ">") && head[i].partner != kNone && head[i].partner > 0) i = head[i].partner - 1;
-    if (!is_word(head, i)) return name;
-    const std::string_view part = head[i].text;
-    const bool destructor = i > 0 && is_sign(head, i - 1, "~");
-    if (destructor) --i;
-    name = fmt::format("{}{}{}{}", destructor ? "~" : "", part, name.empty() ? "" : "::", name);
-    if (i < 2 || !is_sign(head, i - 1, "::")) return name;
+    if (!is_word(head, i)) break;
+    parts[count++] = i;
+    if (i > 0 && is_sign(head, i - 1, "~")) --i;
+    if (i < 2 || !is_sign(head, i - 1, "::")) break;
     i -= 2;
   }
+  std::string name;
+  while (count > 0) {
+    const std::size_t part = parts[--count];
+    if (!name.empty()) name += "::";
+    if (part > 0 && is_sign(head, part - 1, "~")) name += '~';
+    name += head[part].text;
+  }
+  return name;
 }
 
 struct Opened {
@@ -199,8 +207,8 @@ bool is_class(const Head& head, std::size_t keyword) {
   return true;
 }
 
-Opened what_opens(Head& head) {
-  pair_brackets(head);
+Opened what_opens(Head& head, std::vector<std::size_t>& scratch) {
+  pair_brackets(head, scratch);
   const std::size_t first = after_templates(head);
   for (std::size_t i = first; i < head.size(); ++i) {
     if (head[i].depth != 0) continue;
@@ -229,10 +237,10 @@ Opened what_opens(Head& head) {
 
 class FunctionScanner {
  public:
-  explicit FunctionScanner(std::string_view text) : text_(text) {}
+  FunctionScanner(std::string_view text, std::size_t until) : text_(text), until_(std::min(until, text.size())) {}
 
   std::vector<FunctionSpan> scan() {
-    while (position_ < text_.size()) {
+    while (position_ < until_ || (position_ < text_.size() && !is_between_declarations())) {
       if (state_.body_depth > 0) {
         scan_body();
       } else {
@@ -261,6 +269,8 @@ class FunctionScanner {
     State before;
     std::size_t found = 0;  ///< Functions found before it.
   };
+
+  bool is_between_declarations() const { return state_.body_depth == 0 && state_.head.empty(); }
 
   char at(std::size_t index) const { return index < text_.size() ? text_[index] : '\0'; }
 
@@ -375,13 +385,21 @@ class FunctionScanner {
     state_.body_depth = 0;
   }
 
+  /// To the next character that may matter in a body.
+  void skip_plain() {
+    const char* const begin = text_.data();
+    const char* const end = begin + text_.size();
+    const char* at = begin + position_;
+    while (at < end && class_of(*at) <= kWord) ++at;
+    position_ = static_cast<std::size_t>(at - begin);
+  }
+
   void scan_body() {
-    while (position_ < text_.size()) {
+    for (skip_plain(); position_ < text_.size(); skip_plain()) {
       switch (class_of(text_[position_])) {
         case kPlain:
         case kSpace:
         case kWord:
-          ++position_;
           break;
         case kQuote:
           if (text_[position_] == '"' || !skip_digit_separator()) skip_literal();
@@ -514,7 +532,7 @@ class FunctionScanner {
       state_.body_depth = 1;
       return;
     }
-    Opened opened = what_opens(state_.head);
+    Opened opened = what_opens(state_.head, scratch_);
     if (opened.kind == Opened::Kind::scope && state_.scopes.size() < kMaxScopes) {
       if (opened.name.size() > kLongestName) opened.name.clear();
       state_.scopes.push_back(std::move(opened.name));
@@ -557,17 +575,19 @@ class FunctionScanner {
   }
 
   std::string_view text_;
+  std::size_t until_;
   std::size_t position_ = 0;
   State state_;
   std::vector<Condition> conditions_;
   std::size_t condition_depth_ = 0;
   std::vector<FunctionSpan> found_;
+  std::vector<std::size_t> scratch_;
 };
 
 }  // namespace
 
-std::vector<FunctionSpan> find_functions(std::string_view text) {
-  return FunctionScanner(text).scan();
+std::vector<FunctionSpan> find_functions(std::string_view text, std::size_t until) {
+  return FunctionScanner(text, until).scan();
 }
 
 const FunctionSpan* function_at(const std::vector<FunctionSpan>& functions, std::size_t offset) {
@@ -579,7 +599,7 @@ const FunctionSpan* function_at(const std::vector<FunctionSpan>& functions, std:
 }
 
 std::string enclosing_function(std::string_view text, std::size_t offset) {
-  const std::vector<FunctionSpan> functions = find_functions(text);
+  const std::vector<FunctionSpan> functions = find_functions(text, offset + 1);
   const FunctionSpan* function = function_at(functions, offset);
   return function == nullptr ? "" : function->name;
 }

@@ -17,8 +17,9 @@ struct FunctionSpan {
   std::string name;  ///< Qualified by the namespaces and classes around it, anonymous ones left out.
 };
 
-/// In order, without overlap. One pass: linear in the text.
-std::vector<FunctionSpan> find_functions(std::string_view text);
+/// In order, without overlap. One pass: linear in the text, of which nothing is read past `until` but the end of what
+/// began before.
+std::vector<FunctionSpan> find_functions(std::string_view text, std::size_t until = static_cast<std::size_t>(-1));
 
 /// The span that holds `offset`, or null.
 const FunctionSpan* function_at(const std::vector<FunctionSpan>& functions, std::size_t offset);

@@ -23,6 +23,8 @@ namespace aiopt {
 namespace {
 
 constexpr std::size_t kMaxEdits = 1000;
+/// A tolerant search costs some ten times an exact one: a thousand of them in the largest file would take a minute.
+constexpr std::size_t kMaxLooselySearched = std::size_t{128} << 20;
 constexpr std::size_t kMaxPathBytes = 1024;
 
 Error refused(std::string message) {
@@ -213,6 +215,11 @@ class PatchApplication {
     if (!file.exists) return no_such_file(path);
     auto replacement = find_replacement(file.content, edit.search, edit.text, edit.line);
     if (!replacement) return refused(fmt::format("{}: {}", path, replacement.error().message));
+    if (!replacement->found_exactly) loosely_searched_ += file.content.size();
+    if (loosely_searched_ > kMaxLooselySearched) {
+      return refused(
+          fmt::format("{}: too many edits match only loosely; copy the lines to be replaced as they are", path));
+    }
     return replace(file, path, std::move(*replacement));
   }
 
@@ -235,10 +242,7 @@ class PatchApplication {
   }
 
   Result<void> replace(OpenFile& file, const std::string& path, Replacement replacement) {
-    const LineEnds ends = line_ends_of(file.content);
-    replacement.text = with_line_ends(std::move(replacement.text), ends);
-    const bool before_line_end = replacement.end < file.content.size() && file.content[replacement.end] == '\n';
-    while (ends == LineEnds::lf && before_line_end && replacement.text.ends_with('\r')) replacement.text.pop_back();
+    keep_line_ends(file.content, replacement);
     const std::size_t size = replacement.end - replacement.begin;
     const std::string_view before = std::string_view(file.content).substr(replacement.begin, size);
     if (before == replacement.text) return {};
@@ -246,18 +250,42 @@ class PatchApplication {
 
     Edit exact{Edit::Kind::replace, path, std::string(before), replacement.text, 0};
     const bool unambiguous = replacement.found_exactly || extend_until_unique(file.content, replacement, exact);
+    // A lone '\r' beside the place may have become half of a line end.
+    const bool stays = with_line_ends(exact.text, line_ends_of(file.content)) == exact.text;
     mark_changed(file, replacement);
     file.content.replace(replacement.begin, size, replacement.text);
-    if (!unambiguous) exact = {Edit::Kind::whole_file, path, "", file.content, 0};
+    if (!unambiguous || !stays) exact = {Edit::Kind::whole_file, path, "", file.content, 0};
     exact_.push_back(std::move(exact));
     return {};
+  }
+
+  /// Gives the replacement the line ends of the file, and keeps the file from being cut between '\r' and '\n'.
+  static void keep_line_ends(std::string_view content, Replacement& replacement) {
+    const LineEnds ends = line_ends_of(content);
+    replacement.text = with_line_ends(std::move(replacement.text), ends);
+    const auto splits = [&](std::size_t offset) {
+      return offset > 0 && offset < content.size() && content[offset - 1] == '\r' && content[offset] == '\n';
+    };
+    if (ends == LineEnds::crlf && splits(replacement.begin)) {
+      --replacement.begin;
+      replacement.found_exactly = false;
+    }
+    if (ends == LineEnds::crlf && replacement.end > replacement.begin && splits(replacement.end)) {
+      --replacement.end;
+      replacement.found_exactly = false;
+    }
+    const bool before_line_end =
+        replacement.end < content.size() && (content[replacement.end] == '\n' || splits(replacement.end + 1));
+    while (ends != LineEnds::mixed && before_line_end && replacement.text.ends_with('\r')) replacement.text.pop_back();
   }
 
   /// Takes lines around the place into the edit until its search text occurs once. 64 lines are enough for code; what
   /// repeats itself longer is written whole.
   static bool extend_until_unique(std::string_view content, const Replacement& replacement, Edit& exact) {
-    if (!exact.search.empty() && occurs_once(content, exact.search)) return true;
     std::size_t begin = line_begin(content, replacement.begin);
+    // Whole lines are looked for at the start of a line only: from the middle of one they would be found elsewhere.
+    const bool findable = begin == replacement.begin || !exact.search.ends_with('\n');
+    if (findable && !exact.search.empty() && occurs_once(content, exact.search)) return true;
     std::size_t end = replacement.end;
     if (end == replacement.begin || end == 0 || content[end - 1] != '\n') end = line_end(content, end);
     for (std::size_t lines = 1; lines <= 64; lines *= 2) {
@@ -375,14 +403,16 @@ class PatchApplication {
       if (parent_.contains(edit.path)) continue;
       if (auto placed = check_place(applied.tree, edit.path); !placed) return placed.error();
     }
-    applied.exact.edits = std::move(exact_);
     applied.changed_function = most_changed();
+    applied.exact.edits = std::move(exact_);
     return applied;
   }
 
   void count_functions(const std::string& path, const OpenFile& file) {
     const std::string& text = file.exists ? file.content : *file.parent->text;
-    const std::vector<FunctionSpan> functions = file.exists ? find_functions(text) : std::vector<FunctionSpan>();
+    std::size_t until = 0;
+    for (const ChangedLine& line : file.changed_lines) until = std::max(until, first_letter(text, line.offset) + 1);
+    const std::vector<FunctionSpan> functions = file.exists ? find_functions(text, until) : std::vector<FunctionSpan>();
     for (const ChangedLine& line : file.changed_lines) {
       const FunctionSpan* function = function_at(functions, first_letter(text, line.offset));
       const std::string& name = function == nullptr ? path : function->name;
@@ -408,6 +438,7 @@ class PatchApplication {
   std::vector<std::string> order_;  ///< Paths, as the patch first names them.
   std::vector<Edit> exact_;
   std::size_t added_ = 0;
+  std::size_t loosely_searched_ = 0;                          ///< Bytes.
   std::vector<std::pair<std::string, std::size_t>> weights_;  ///< Changed lines by function, as first seen.
 };
 

@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <cstring>
 
+#include <fmt/format.h>
+
 #include "base/text.hpp"
 
 namespace aiopt {
 
 std::size_t find_text(std::string_view text, std::string_view needle, std::size_t from) {
-  if (from > text.size()) return std::string_view::npos;
+  if (from > text.size() || needle.size() > text.size() - from) return std::string_view::npos;
   if (needle.empty()) return from;
   const void* hit = memmem(text.data() + from, text.size() - from, needle.data(), needle.size());
   if (hit == nullptr) return std::string_view::npos;
@@ -18,7 +20,7 @@ std::size_t find_text(std::string_view text, std::string_view needle, std::size_
 }
 
 std::size_t line_begin(std::string_view text, std::size_t offset) {
-  if (offset == 0) return 0;
+  if (offset == 0 || text.empty()) return 0;
   const void* hit = memrchr(text.data(), '\n', std::min(offset, text.size()));
   return hit == nullptr ? 0 : static_cast<std::size_t>(static_cast<const char*>(hit) - text.data()) + 1;
 }
@@ -67,15 +69,18 @@ std::string_view without_trailing_blanks(std::string_view text) {
   return text.substr(0, size);
 }
 
-std::string in_backticks(std::string_view line) {
+std::string printable(std::string_view line) {
   constexpr std::size_t kLongest = 160;
   std::string text = valid_utf8(shorten_middle(without_trailing_blanks(line), kLongest));
   for (char& c : text) {
-    if (static_cast<unsigned char>(c) < ' ') c = c == '\t' ? ' ' : '?';
+    if (static_cast<unsigned char>(c) < ' ' && c != '\t') c = '?';
   }
-  text.insert(0, 1, '`');
-  text.push_back('`');
   return text;
+}
+
+std::string in_backticks(std::string_view line) {
+  const std::string text = printable(line);
+  return text.find('`') == std::string::npos ? fmt::format("`{}`", text) : fmt::format("`` {} ``", text);
 }
 
 std::optional<std::string_view> LineReader::next() {

@@ -24,7 +24,9 @@ std::size_t offset_of_line(std::string_view text, std::size_t index);   ///< 0-b
 std::string_view without_leading_blanks(std::string_view text);   ///< Blanks are ' ' and '\t'.
 std::string_view without_trailing_blanks(std::string_view text);  ///< ' ', '\t', '\r', '\n', '\f' and '\v'.
 
-/// The line in backticks for an error message: shortened, valid UTF-8, no control characters.
+/// The line for an error message: shortened, valid UTF-8, of control characters tabs alone.
+std::string printable(std::string_view line);
+/// The same in backticks.
 std::string in_backticks(std::string_view line);
 
 /// Goes through a text line by line.

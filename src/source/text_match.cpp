@@ -305,8 +305,7 @@ Error not_found(const Lines& content, const Lines& search) {
     const std::size_t shown = std::min(window, kMostQuoted);
     message += fmt::format("; the most similar place is line {}:", best + 1);
     for (std::size_t i = best; i < best + shown; ++i) {
-      std::string line = in_backticks(content[i]);
-      message += fmt::format("\n{}: {}", i + 1, line.substr(1, line.size() - 2));
+      message += fmt::format("\n{}: {}", i + 1, printable(content[i]));
     }
     message += "\nCopy the lines to be replaced from the file as they are";
   }

@@ -7,9 +7,12 @@
 #include <string>
 
 #include <doctest/doctest.h>
+#include <aiopt/rng.hpp>
 
 #include "base/files.hpp"
 #include "base/subprocess.hpp"
+#include "source/patch_apply.hpp"
+#include "source/patch_parser.hpp"
 
 using namespace aiopt;
 namespace fs = std::filesystem;
@@ -118,6 +121,36 @@ TEST_CASE("a diff between two trees is taken by git apply and by patch") {
     CHECK(shell(source, tool) == 0);
     CHECK(lies_in(to, source));
     fs::remove_all(source);
+  }
+}
+
+TEST_CASE("a diff read back makes the tree that it was made from") {
+  Rng rng(7);
+  const std::vector<std::string> lines = {"x;",   "  x;",  "y;",          "",      "}",
+                                          "-- z", "+++ q", "@@ -1 +1 @@", "--- a", "\\ No newline"};
+  const auto random_text = [&] {
+    std::string text;
+    for (std::size_t i = rng.index(25); i > 0; --i) text += lines[rng.index(lines.size())] + "\n";
+    if (!text.empty() && rng.index(4) == 0) text.pop_back();
+    return text;
+  };
+  for (int round = 0; round < 60; ++round) {
+    SourceTree from;
+    SourceTree to;
+    for (const std::string path : {"a.cc", "b/b.cc", "b/c.cc"}) {
+      if (rng.index(5) > 0) from[path] = make_source_file(random_text());
+      if (rng.index(5) > 0) to[path] = make_source_file(random_text());
+      // Mostly few changes, as patches have.
+      if (rng.index(2) == 0 && from.contains(path)) to[path] = make_source_file(*from[path].text + "tail\n");
+    }
+    if (tree_sha256(from) == tree_sha256(to)) continue;
+    const auto diff = unified_diff(from, to);
+    REQUIRE(diff);
+    const auto patch = parse_patch(*diff);
+    if (!patch) FAIL(patch.error().message, *diff);
+    const auto applied = apply_patch(from, *patch, {{"**"}, 1 << 20});
+    if (!applied) FAIL(applied.error().message, *diff);
+    CHECK(tree_sha256(applied->tree) == tree_sha256(to));
   }
 }
 
