@@ -11,6 +11,8 @@
 
 namespace aiopt {
 
+struct RetryPolicy;
+
 /// The API key. Cannot be printed, formatted or copied by accident; wiped when it goes.
 class ApiKey {
  public:
@@ -33,5 +35,8 @@ ApiKey take_api_key(const std::string& variable);
 
 /// One thread runs a curl multi handle with kept-alive connections. invalid_argument if the api_base is no http(s) URL.
 Result<std::unique_ptr<ChatClient>> make_openai_chat(const LlmTask& task, ApiKey key);
+
+/// The same with waits of one's own; `policy.retries` instead of the task's.
+Result<std::unique_ptr<ChatClient>> make_openai_chat(const LlmTask& task, ApiKey key, const RetryPolicy& policy);
 
 }  // namespace aiopt
