@@ -222,7 +222,7 @@ EndpointReply chat_reply(std::string_view text, std::string_view finish_reason) 
   body["usage"] = {{"prompt_tokens", 100}, {"completion_tokens", 10}, {"total_tokens", 110}};
   EndpointReply reply;
   reply.headers = {"Content-Type: application/json"};
-  reply.body = body.dump();
+  reply.body = body.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   return reply;
 }
 
@@ -231,10 +231,13 @@ EndpointReply streamed_chat_reply(std::string_view text, std::string_view finish
   EndpointReply reply;
   reply.headers = {"Content-Type: text/event-stream"};
   const auto add_event = [&](const ordered_json& event) { reply.body += "data: " + event.dump() + "\n\n"; };
-  for (std::size_t at = 0; at < text.size(); at += kPiece) {
+  while (!text.empty()) {
+    std::size_t size = std::min(kPiece, text.size());
+    while (size < text.size() && (text[size] & 0xc0) == 0x80) ++size;  // UTF-8 is not cut apart.
     ordered_json event;
-    event["choices"][0] = {{"index", 0}, {"delta", {{"content", text.substr(at, kPiece)}}}, {"finish_reason", nullptr}};
+    event["choices"][0] = {{"index", 0}, {"delta", {{"content", text.substr(0, size)}}}, {"finish_reason", nullptr}};
     add_event(event);
+    text.remove_prefix(size);
   }
   ordered_json last;
   last["choices"][0] = {{"index", 0}, {"delta", ordered_json::object()}, {"finish_reason", finish_reason}};
@@ -254,7 +257,7 @@ EndpointReply error_reply(int status, std::string_view message) {
   EndpointReply reply;
   reply.status = status;
   reply.headers = {"Content-Type: application/json"};
-  reply.body = body.dump();
+  reply.body = body.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   return reply;
 }
 
