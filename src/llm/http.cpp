@@ -230,7 +230,7 @@ class HttpEndpoint::Loop {
       : options_(std::move(options)), headers_(request_headers(bearer)), multi_(curl_multi_init()) {
     if (!multi_) throw std::bad_alloc();
     curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, static_cast<long>(kIdleHandles));
-    thread_ = std::jthread([this](std::stop_token stop) { run(std::move(stop)); });
+    thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
   }
 
   ~Loop() {
@@ -253,7 +253,7 @@ class HttpEndpoint::Loop {
  private:
   /// Takes in what was posted, starts what is due, lets curl move bytes, hands over what is done, and sleeps until a
   /// socket, an embargo, a time-out or another post is ready.
-  void run(std::stop_token stop) {
+  void run(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       take_inbox();
       start_due();

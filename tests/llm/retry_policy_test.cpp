@@ -1,5 +1,8 @@
 #include "llm/retry_policy.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include <doctest/doctest.h>
 
 using namespace aiopt;
@@ -25,6 +28,7 @@ TEST_CASE("the wait is spread over the whole interval, which doubles with each a
   const RetryPolicy policy{.retries = 20, .first_delay = 500ms, .ceiling = 60'000ms};
   Rng rng(2);
   const auto largest_of = [&](int attempt) {
+    CAPTURE(attempt);
     milliseconds largest{0};
     milliseconds sum{0};
     for (int i = 0; i < 2'000; ++i) {
@@ -44,7 +48,6 @@ TEST_CASE("the wait is spread over the whole interval, which doubles with each a
                                        {8, 60'000ms},
                                        {9, 60'000ms},
                                        {1'000'000, 60'000ms}}) {
-    CAPTURE(attempt);
     CHECK(largest_of(attempt) <= bound);
     CHECK(largest_of(attempt) > bound * 99 / 100);
   }
