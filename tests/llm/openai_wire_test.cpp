@@ -197,6 +197,11 @@ TEST_CASE("deep nesting and millions of values are refused before they cost memo
   CHECK(failure_of(repeated("[", 1'000'000)).code == Error::Code::corruption);
   CHECK(failure_of(repeated(R"({"a":)", 1'000'000)).code == Error::Code::corruption);
   CHECK(failure_of(R"({"choices":[)" + repeated("0,", 1'000'000) + "0]}").code == Error::Code::corruption);
+  // Refused for their size alone: a parser would take them.
+  const std::string good = R"({"choices":[{"message":{"content":"a"}}],"extra":)";
+  CHECK(failure_of(good + repeated("[", 1'000) + repeated("]", 1'000) + "}").code == Error::Code::corruption);
+  CHECK(failure_of(good + "[" + repeated("[],", 300'000) + "[]]}").code == Error::Code::corruption);
+  CHECK(reply_of(good + repeated("[", 50) + repeated("]", 50) + "}").text == "a");
   // Brackets in a text are only text.
   const std::string brackets = repeated("[", 300'000);
   CHECK(reply_of(message_json("{\"content\":\"" + brackets + "\"}")).text == brackets);
