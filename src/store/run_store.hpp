@@ -16,6 +16,7 @@
 #include <aiopt/proposal.hpp>
 #include <aiopt/result.hpp>
 #include <aiopt/rng.hpp>
+#include <aiopt/task.hpp>
 
 namespace aiopt {
 
@@ -52,7 +53,7 @@ struct StoredEvaluation {
   double run_seconds = 0.0;  ///< Of the run, all sittings, when it was told.
 };
 
-/// What is commited with an evaluation, in the same transaction.
+/// What is committed with an evaluation, in the same transaction.
 struct Commit {
   const StoredEvaluation& evaluation;
   const std::vector<StoredAsk>& new_asks;  ///< Asked since the last commit, in order; may hold this one's.
@@ -69,20 +70,23 @@ struct StoredClaim {
 /// run.db.lock, held while the store is open for writing. Texts and prompts are zstd blobs.
 class RunStore {
  public:
-  /// Makes `folder` and run.db in it. Error if there is one already: "... holds a run already; `aiopt resume` goes on
-  /// with it".
+  /// Makes `folder` (with the umask's permissions; no key is ever in it) and run.db in it. Error if there is one
+  /// already:
+  /// "... holds a run already; `aiopt resume` goes on with it". A run without any evaluation yet is replaced.
   static Result<std::unique_ptr<RunStore>> create(const std::filesystem::path& folder, const RunHeader& header,
                                                   const std::vector<Axis>& axes);
 
   enum class Access { read_only, read_write };
 
   /// Opens what is there. Refuses, and changes nothing: a folder without run.db, a file that is no run.db, a newer
-  /// format, a damaged file, a run that another process is writing to (read_write only; names its pid).
+  /// format, a damaged file, a run that another process is writing to (read_write only; names its pid). read_only
+  /// works beside a writer, which never waits for it, and in a folder that can't be written to.
   static Result<std::unique_ptr<RunStore>> open(const std::filesystem::path& folder, Access access);
 
   virtual ~RunStore() = default;
 
   virtual const RunHeader& header() const = 0;
+  virtual const std::vector<Axis>& axes() const = 0;  ///< As given to create().
 
   /// Durable when it returns. On an Error (disk full) nothing of it is in the file.
   virtual Result<void> commit(const Commit& commit) = 0;
