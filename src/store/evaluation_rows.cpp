@@ -21,6 +21,8 @@ namespace {
 
 constexpr std::size_t kSurelyReadable = 1u << 20;  ///< JSON below this is within every limit of core/evaluation_json.
 
+constexpr std::size_t kMaxEdits = 50'000;
+
 /// So that the numbers of its stages are integers of SQLite's.
 constexpr std::uint64_t kHighestTold = kHighestNumber / kStagesPerEvaluation - 1;
 
@@ -154,22 +156,31 @@ struct EvaluationJson {
   std::optional<std::string> measures;
 };
 
+/// The patch's JSON; nothing if it is more than could be read back.
+std::optional<std::string> patch_column(const Patch& patch) {
+  if (patch.edits.size() > kMaxEdits) return std::nullopt;
+  std::string json = patch_to_json(patch);
+  if (!can_be_read_back(json, reads_as_patch)) return std::nullopt;
+  return json;
+}
+
 Result<void> write_patches(const StoredEvaluation& evaluation, EvaluationJson& json) {
+  const auto& patch = evaluation.proposal.patch;
+  const auto& exact = evaluation.exact;
   const auto* asked = std::get_if<Patch>(&evaluation.proposal.ask.change);
-  if (const auto& patch = evaluation.proposal.patch) {
-    json.patch_is = asked && *asked == *patch ? PatchPlace::as_before : PatchPlace::here;
-    if (json.patch_is == PatchPlace::here) json.patch = patch_to_json(*patch);
+  if (patch && asked && *asked == *patch) {
+    json.patch_is = PatchPlace::as_before;
+  } else if (patch) {
+    // What is too large, a model's flood, was never applied, and its reply tells the story.
+    json.patch = patch_column(*patch);
+    json.patch_is = json.patch ? PatchPlace::here : PatchPlace::none;
   }
-  if (const auto& exact = evaluation.exact) {
-    json.exact_is = evaluation.proposal.patch == exact ? PatchPlace::as_before : PatchPlace::here;
-    if (json.exact_is == PatchPlace::here) json.exact = patch_to_json(*exact);
-  }
-  if (json.exact && !can_be_read_back(*json.exact, reads_as_patch))
-    return cannot_store(evaluation, "its patch is too large");
-  if (json.patch && !can_be_read_back(*json.patch, reads_as_patch)) {
-    if (json.exact_is == PatchPlace::as_before) return cannot_store(evaluation, "its patch is too large");
-    json.patch_is = PatchPlace::none;  // A model's flood that was never applied: its reply tells the story.
-    json.patch.reset();
+  if (exact && exact == patch && json.patch_is != PatchPlace::none) {
+    json.exact_is = PatchPlace::as_before;
+  } else if (exact) {
+    json.exact = patch_column(*exact);
+    if (!json.exact) return cannot_store(evaluation, "its patch is too large");
+    json.exact_is = PatchPlace::here;
   }
   return {};
 }

@@ -2,7 +2,6 @@
 
 #include "store/sqlite.hpp"
 
-#include <cerrno>
 #include <utility>
 
 #include <fmt/format.h>
@@ -12,11 +11,6 @@ namespace {
 
 constexpr int kMaxRowBytes = 80 << 20;
 constexpr int kBusyTimeoutMs = 5'000;  ///< Others hold a lock for moments only: recovery of a WAL, a checkpoint.
-
-bool disk_is_full(int code, int system_error) {
-  if (code == SQLITE_FULL) return true;
-  return code == SQLITE_IOERR && (system_error == ENOSPC || system_error == EDQUOT || system_error == EFBIG);
-}
 
 void harden(sqlite3* database) {
   sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
@@ -112,10 +106,13 @@ int Database::error_code() const {
 Error Database::error() const {
   const int code = error_code();
   const std::string why = sqlite3_errmsg(database_.get());
-  if (disk_is_full(code, sqlite3_system_errno(database_.get()))) {
-    return {Error::Code::io, fmt::format("cannot write {}: the disk is full; nothing of it was damaged: free some "
-                                         "space, then `aiopt resume` goes on",
-                                         shown_)};
+  // SQLite tells ENOSPC apart, but not EDQUOT and EFBIG, and does not keep errno here.
+  const bool write_failed = sqlite3_extended_errcode(database_.get()) == SQLITE_IOERR_WRITE;
+  if (code == SQLITE_FULL || write_failed) {
+    return {
+        Error::Code::io,
+        fmt::format("cannot write {}: {}; what it holds is whole: free some space, then `aiopt resume` goes on", shown_,
+                    write_failed ? "the disk, a quota or a limit of file size is full" : "the disk is full")};
   }
   switch (code) {
     case SQLITE_CORRUPT:
