@@ -32,8 +32,9 @@ enum class PatchPlace { none, here, as_before };
 constexpr const char* kInsertEvaluation =
     "INSERT INTO evaluation (told, id, parent, island, emitter, asked_after, ask, patch_is, patch, exact_is, exact, "
     "patch_reason, model, prompt_tokens, completion_tokens, latency_ms, tree_sha256, generation, changed_function, "
-    "status, reason, reused_from, benchmark, objective, measures, add_status, add_cell, add_improvement, run_seconds) "
-    "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    "status, reason, reused_from, benchmark, objective, measures, add_status, add_cell, add_improvement, run_seconds, "
+    "rng) "
+    "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 #define AIOPT_EVALUATION_COLUMNS                                                                                      \
   "SELECT e.told, e.id, e.parent, e.island, e.emitter, e.asked_after, coalesce(e.ask, a.ask), e.patch_is, e.patch, "  \
@@ -405,7 +406,8 @@ Result<EvaluationWriter> EvaluationWriter::prepare(const Database& database) {
 }
 
 Result<void> EvaluationWriter::write(Database& database, TextPacker& packer, const StoredEvaluation& evaluation,
-                                     const std::vector<Axis>& axes, const std::optional<std::string>& stored_ask) {
+                                     const std::vector<Axis>& axes, const std::optional<std::string>& stored_ask,
+                                     std::string_view rng) {
   if (auto fine = check(evaluation, axes); !fine) return fine;
   auto json = to_json(evaluation, axes, stored_ask);
   if (!json) return json.error();
@@ -413,6 +415,7 @@ Result<void> EvaluationWriter::write(Database& database, TextPacker& packer, con
   Binder bind(evaluation_, packer);
   bind_proposal(bind, evaluation, *json);
   bind_outcome(bind, evaluation, *json);
+  bind.blob(rng);
   if (auto done = database.run(evaluation_); !done) return done;
 
   const Proposal& proposal = evaluation.proposal;

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <aiopt/task.hpp>
@@ -23,8 +24,9 @@ class EvaluationWriter {
 
   /// invalid_argument if it is something that could not be read back, or told and id are not new.
   /// @param stored_ask  The JSON of its ask in table ask, if it is there: then it is not written again.
+  /// @param rng  The generator's state after it.
   Result<void> write(Database& database, TextPacker& packer, const StoredEvaluation& evaluation,
-                     const std::vector<Axis>& axes, const std::optional<std::string>& stored_ask);
+                     const std::vector<Axis>& axes, const std::optional<std::string>& stored_ask, std::string_view rng);
 
  private:
   Result<void> write_stages(Database& database, TextPacker& packer, const StoredEvaluation& evaluation);

@@ -25,7 +25,7 @@ struct Table {
 
 // Columns of type ANY are packed texts: TEXT if short, else a zstd frame. Enumerators are numbers, in the order of
 // their declaration.
-constexpr std::array<Table, 9> kTables = {{
+constexpr std::array<Table, 8> kTables = {{
     {"header", R"(CREATE TABLE header (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   task_yaml ANY NOT NULL,
@@ -80,7 +80,8 @@ constexpr std::array<Table, 9> kTables = {{
   add_status INTEGER,
   add_cell INTEGER,
   add_improvement REAL,
-  run_seconds REAL NOT NULL
+  run_seconds REAL NOT NULL,
+  rng BLOB NOT NULL
 ) STRICT)"},
     // number: 64 * told + position.
     {"stage", R"(CREATE TABLE stage (
@@ -106,10 +107,6 @@ constexpr std::array<Table, 9> kTables = {{
   objective REAL NOT NULL,
   PRIMARY KEY (island, cell)
 ) STRICT, WITHOUT ROWID)"},
-    {"state", R"(CREATE TABLE state (
-  one INTEGER PRIMARY KEY CHECK (one = 1),
-  rng BLOB NOT NULL
-) STRICT)"},
     {"claim", R"(CREATE TABLE claim (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   id INTEGER NOT NULL,

@@ -160,7 +160,7 @@ class SqliteRunStore : public RunStore {
   }
 
   Result<std::optional<Rng::State>> rng() const override {
-    auto query = database_.prepare("SELECT rng FROM state");
+    auto query = database_.prepare("SELECT rng FROM evaluation ORDER BY told DESC LIMIT 1");
     if (!query) return query.error();
     const auto found = database_.next(*query);
     if (!found) return found.error();
@@ -216,7 +216,6 @@ class SqliteRunStore : public RunStore {
     statement(commit_, "COMMIT");
     statement(insert_ask_, "INSERT INTO ask VALUES (?,?,?,?)");
     statement(stored_ask_, "SELECT ask FROM ask WHERE id = ?");
-    statement(set_rng_, "INSERT OR REPLACE INTO state VALUES (1,?)");
     if (statement.error()) return *statement.error();
     auto told = count_told();
     if (!told) return told.error();
@@ -263,10 +262,7 @@ class SqliteRunStore : public RunStore {
     }
     auto stored_ask = find_ask(evaluation.proposal.id);
     if (!stored_ask) return stored_ask.error();
-    if (auto done = writer_.write(database_, packer_, evaluation, axes_, *stored_ask); !done) return done;
-    const std::string rng = to_bytes(commit.rng);
-    Binder(set_rng_, packer_).blob(rng);
-    return database_.run(set_rng_);
+    return writer_.write(database_, packer_, evaluation, axes_, *stored_ask, to_bytes(commit.rng));
   }
 
   Result<std::optional<std::string>> find_ask(CandidateId id) {
@@ -306,7 +302,6 @@ class SqliteRunStore : public RunStore {
   Statement commit_;
   Statement insert_ask_;
   Statement stored_ask_;
-  Statement set_rng_;
   RunHeader header_;
   std::vector<Axis> axes_;
   std::uint64_t next_told_ = 0;
