@@ -30,6 +30,8 @@ struct PromptContext {
   const Evaluation& baseline;
   std::vector<const Elite*> inspirations;
   const std::deque<Failure>& failures;  ///< The last ones, oldest first.
+  /// What "changed" is said against; without it other elites are compared with the parent.
+  const SourceTree* baseline_tree = nullptr;
 };
 
 /// Reads the texts once. Thread-compatible.
