@@ -43,11 +43,13 @@ class Scheduler {
   /// The next island in turn and one of its emitters, drawn by weight; an emitter with nothing to propose passes its
   /// turn on. Nothing if none has anything to propose now.
   ///
-  /// @return invalid_argument, naming the strategy or emitter, if it chose a parent that is not there or threw.
+  /// @return invalid_argument, naming the strategy or emitter, if it chose a parent that is neither an elite nor the
+  ///         baseline, chose nothing to do with it, or threw.
   Result<std::optional<Turn>> ask(Rng& rng);
 
-  /// Adds the candidate to its island's archive, unless `fitness` is empty, and tells the emitter.
-  /// invalid_argument if a value is not finite.
+  /// Adds the candidate to its island's archive, unless `fitness` is empty, and tells the emitter; nobody asked for the
+  /// baseline (id 0), so no emitter is told of it. invalid_argument if a value is not finite, there is no such island
+  /// or emitter, or the emitter threw.
   Result<std::optional<AddResult>> tell(const Proposal& proposal, std::shared_ptr<const Candidate> candidate,
                                         std::shared_ptr<const Evaluation> evaluation,
                                         const std::optional<Fitness>& fitness);
