@@ -14,6 +14,7 @@
 #include "base/files.hpp"
 #include "base/text.hpp"
 #include "prompt/prompt_library.hpp"
+#include "source/patch_parser.hpp"
 
 using namespace aiopt;
 namespace fs = std::filesystem;
@@ -308,6 +309,22 @@ TEST_CASE("prompts/README.md lists exactly the names that each text may use") {
   for (const char* name : {"system", "diff_user"}) {
     const std::vector<std::string>& allowed = allowed_placeholders(name);
     CHECK(listed[name] == std::set<std::string>(allowed.begin(), allowed.end()));
+  }
+}
+
+TEST_CASE("a reply in the form of each prompt's example is understood") {
+  const WalkvRun run;
+  for (const char* prompt : {"diff_user", "full_rewrite_user"}) {
+    CAPTURE(prompt);
+    const std::string text = user_message(run.context(), prompt);
+    const std::size_t begin = text.find("src/example.cc");
+    REQUIRE(begin != std::string::npos);
+    const Result<Patch> patch =
+        parse_patch("It copies too much.\n\n" + text.substr(begin, text.find("\n\n", begin) - begin));
+    REQUIRE_MESSAGE(patch.has_value(), (patch ? "" : patch.error().message));
+    REQUIRE(patch->edits.size() == 1);
+    CHECK(patch->edits[0].path == "src/example.cc");
+    CHECK((patch->edits[0].kind == Edit::Kind::replace) == (std::string(prompt) == "diff_user"));
   }
 }
 
