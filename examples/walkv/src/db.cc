@@ -1,0 +1,70 @@
+/// The engine: one lock around everything.
+
+#include "db.h"
+
+#include <optional>
+
+namespace walkv {
+
+Db::Db(const Options& options, const std::string& directory)
+    : options_(options), directory_(directory), memtable_(std::make_unique<Memtable>()) {}
+
+Db::~Db() = default;
+
+Status Db::open(const Options& options, const std::string& directory, std::unique_ptr<Db>* db) {
+  std::unique_ptr<Db> opened(new Db(options, directory));
+  const Status status = opened->recover();
+  if (status.ok()) *db = std::move(opened);
+  return status;
+}
+
+Status Db::put(const WriteOptions& options, std::string_view key, std::string_view value) {
+  std::unique_lock<Mutex> lock(mutex_);
+  const std::string record = encode_wal_record(Kind::value, key, value);
+  return commit(lock, options, Kind::value, key, value, record);
+}
+
+Status Db::erase(const WriteOptions& options, std::string_view key) {
+  std::unique_lock<Mutex> lock(mutex_);
+  const std::string record = encode_wal_record(Kind::tombstone, key, {});
+  return commit(lock, options, Kind::tombstone, key, {}, record);
+}
+
+Status Db::commit(std::unique_lock<Mutex>& lock, const WriteOptions& options, Kind kind, std::string_view key,
+                  std::string_view value, std::string_view record) {
+  if (!failure_.ok()) return failure_;
+  Status status = make_room(lock);
+  if (status.ok()) status = wal_->append(record);
+  if (status.ok() && options.sync) status = wal_->sync();
+  if (!status.ok()) {
+    failure_ = status;
+    return status;
+  }
+  memtable_->insert(kind, key, value);
+  return {};
+}
+
+Status Db::get(std::string_view key, std::string* value) {
+  std::unique_lock<Mutex> lock(mutex_);
+  std::optional<Entry> found = memtable_->find(key);
+  for (auto run = runs_.rbegin(); run != runs_.rend() && !found; ++run) {
+    const Status status = (*run)->find(key, &found);
+    if (!status.ok()) return status;
+  }
+  if (!found || found->kind == Kind::tombstone) return Status::not_found();
+  *value = found->value;
+  return {};
+}
+
+Status Db::flush() {
+  std::unique_lock<Mutex> lock(mutex_);
+  if (failure_.ok()) failure_ = flush_memtable();
+  return failure_;
+}
+
+Status Db::make_room(std::unique_lock<Mutex>& /*lock*/) {
+  if (memtable_->bytes() < options_.memtable_bytes) return {};
+  return flush_memtable();
+}
+
+}  // namespace walkv

@@ -1,0 +1,82 @@
+/// Db: a persistent map from keys to values.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "entry.h"
+#include "env.h"
+#include "memtable.h"
+#include "sorted_run.h"
+#include "status.h"
+#include "wal.h"
+
+namespace walkv {
+
+struct Options {
+  Env* env = Env::posix();
+  size_t memtable_bytes = 4 << 20;  ///< The memtable is flushed to a run when it holds this much.
+  size_t max_runs = 4;              ///< More runs than this are merged into one.
+};
+
+struct WriteOptions {
+  bool sync = false;  ///< Return only when the write survives a power cut.
+};
+
+/// Safe for concurrent use.
+class Db {
+ public:
+  /// Creates the directory if it is not there; recovers what a crash left.
+  static Status open(const Options& options, const std::string& directory, std::unique_ptr<Db>* db);
+  ~Db();
+  Db(const Db&) = delete;
+  Db& operator=(const Db&) = delete;
+
+  Status put(const WriteOptions& options, std::string_view key, std::string_view value);
+  Status erase(const WriteOptions& options, std::string_view key);
+  /// not_found if the key is not there.
+  Status get(std::string_view key, std::string* value);
+  /// Writes the memtable to a run.
+  Status flush();
+
+ private:
+  using Mutex = std::mutex;
+
+  Db(const Options& options, const std::string& directory);
+
+  Status recover();
+  /// Logs, then applies, one change. The lock is held when it is called and when it returns.
+  Status commit(std::unique_lock<Mutex>& lock, const WriteOptions& options, Kind kind, std::string_view key,
+                std::string_view value, std::string_view record);
+  /// Flushes a full memtable.
+  Status make_room(std::unique_lock<Mutex>& lock);
+
+  // These need mutex_ held.
+  Status flush_memtable();
+  Status start_log();
+  Status write_run(const Memtable& memtable, std::shared_ptr<SortedRun>* run);
+  Status merge_if_many();
+  Status save_runs();
+  /// Best effort: what is left is removed by the next one, or when the database is opened.
+  void remove_obsolete_files();
+
+  std::string path_of(uint64_t number, const char* suffix) const;
+
+  const Options options_;
+  const std::string directory_;
+
+  Mutex mutex_;  ///< Guards all below.
+  std::unique_ptr<Memtable> memtable_;
+  std::unique_ptr<WalWriter> wal_;
+  std::vector<std::shared_ptr<SortedRun>> runs_;  ///< The oldest first.
+  uint64_t first_log_ = 0;                        ///< The log that the memtable is in.
+  uint64_t next_number_ = 1;
+  Status failure_;  ///< Of a write: what the log holds is unknown then, so that no further write is accepted.
+};
+
+}  // namespace walkv
