@@ -81,7 +81,7 @@ void set_value(Flags* flags, const std::string& name, const std::string& text) {
   } else if (name == "duration") {
     flags->duration = parse_number(flag, text, 0, 1e9);
   } else if (name == "write_buffer_size") {
-    flags->write_buffer_size = integer(1, 1e12);
+    flags->write_buffer_size = integer(0, 1e12);
   } else {
     fail(flag, "no such flag");
   }

@@ -19,19 +19,19 @@ Status Db::open(const Options& options, const std::string& directory, std::uniqu
 }
 
 Status Db::put(const WriteOptions& options, std::string_view key, std::string_view value) {
-  std::unique_lock<Mutex> lock(mutex_);
+  WriteLock lock(mutex_);
   const std::string record = encode_wal_record(Kind::value, key, value);
   return commit(lock, options, Kind::value, key, value, record);
 }
 
 Status Db::erase(const WriteOptions& options, std::string_view key) {
-  std::unique_lock<Mutex> lock(mutex_);
+  WriteLock lock(mutex_);
   const std::string record = encode_wal_record(Kind::tombstone, key, {});
   return commit(lock, options, Kind::tombstone, key, {}, record);
 }
 
-Status Db::commit(std::unique_lock<Mutex>& lock, const WriteOptions& options, Kind kind, std::string_view key,
-                  std::string_view value, std::string_view record) {
+Status Db::commit(WriteLock& lock, const WriteOptions& options, Kind kind, std::string_view key, std::string_view value,
+                  std::string_view record) {
   if (!failure_.ok()) return failure_;
   Status status = make_room(lock);
   if (status.ok()) status = wal_->append(record);
@@ -45,7 +45,7 @@ Status Db::commit(std::unique_lock<Mutex>& lock, const WriteOptions& options, Ki
 }
 
 Status Db::get(std::string_view key, std::string* value) {
-  std::unique_lock<Mutex> lock(mutex_);
+  ReadLock lock(mutex_);
   std::optional<Entry> found = memtable_->find(key);
   for (auto run = runs_.rbegin(); run != runs_.rend() && !found; ++run) {
     const Status status = (*run)->find(key, &found);
@@ -57,14 +57,14 @@ Status Db::get(std::string_view key, std::string* value) {
 }
 
 Status Db::flush() {
-  std::unique_lock<Mutex> lock(mutex_);
-  if (failure_.ok()) failure_ = flush_memtable();
+  WriteLock lock(mutex_);
+  if (failure_.ok()) failure_ = flush_memtable(lock);
   return failure_;
 }
 
-Status Db::make_room(std::unique_lock<Mutex>& /*lock*/) {
+Status Db::make_room(WriteLock& lock) {
   if (memtable_->bytes() < options_.memtable_bytes) return {};
-  return flush_memtable();
+  return flush_memtable(lock);
 }
 
 }  // namespace walkv

@@ -46,23 +46,26 @@ class Db {
 
  private:
   using Mutex = std::mutex;
+  using WriteLock = std::unique_lock<Mutex>;
+  using ReadLock = std::unique_lock<Mutex>;
 
   Db(const Options& options, const std::string& directory);
 
   Status recover();
   /// Logs, then applies, one change. The lock is held when it is called and when it returns.
-  Status commit(std::unique_lock<Mutex>& lock, const WriteOptions& options, Kind kind, std::string_view key,
-                std::string_view value, std::string_view record);
+  Status commit(WriteLock& lock, const WriteOptions& options, Kind kind, std::string_view key, std::string_view value,
+                std::string_view record);
   /// Flushes a full memtable.
-  Status make_room(std::unique_lock<Mutex>& lock);
+  Status make_room(WriteLock& lock);
+  Status flush_memtable(WriteLock& lock);
 
-  // These need mutex_ held.
-  Status flush_memtable();
-  Status start_log();
-  Status write_run(const Memtable& memtable, std::shared_ptr<SortedRun>* run);
-  Status merge_if_many();
-  Status save_runs();
-  /// Best effort: what is left is removed by the next one, or when the database is opened.
+  // These need no lock.
+  Status start_log(uint64_t number, std::unique_ptr<WalWriter>* wal) const;
+  Status write_run(const Memtable& memtable, uint64_t number, std::shared_ptr<SortedRun>* run) const;
+  Status merge_into_one(std::vector<std::shared_ptr<SortedRun>>* runs, uint64_t number) const;
+  Status save_state(uint64_t first_log, const std::vector<std::shared_ptr<SortedRun>>& runs) const;
+
+  /// Needs the lock. Best effort: what is left is removed by the next one, or when the database is opened.
   void remove_obsolete_files();
 
   std::string path_of(uint64_t number, const char* suffix) const;

@@ -1,89 +1,44 @@
-/// The engine's files: recovery, flushes, merges.
+/// The engine's files: flushes, merges and what they leave to remove.
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 
 #include "db.h"
+#include "file_names.h"
 #include "manifest.h"
 #include "merge.h"
 
 namespace walkv {
-namespace {
-
-/// "000007.log" -> 7, ".log"; false for other names.
-bool parse_file_name(const std::string& name, uint64_t* number, std::string* suffix) {
-  char* end = nullptr;
-  *number = std::strtoull(name.c_str(), &end, 10);
-  *suffix = end;
-  return end != name.c_str() && (*suffix == ".log" || *suffix == ".run");
-}
-
-}  // namespace
-
-Status Db::recover() {
-  std::unique_lock<Mutex> lock(mutex_);
-  Status status = options_.env->create_directory(directory_);
-  if (!status.ok()) return status;
-  Manifest manifest;
-  status = load_manifest(*options_.env, directory_, &manifest);
-  if (!status.ok() && !status.is_not_found()) return status;
-
-  std::vector<std::string> names;
-  status = options_.env->list_directory(directory_, &names);
-  if (!status.ok()) return status;
-  std::vector<uint64_t> logs;
-  for (const std::string& name : names) {
-    uint64_t number = 0;
-    std::string suffix;
-    if (!parse_file_name(name, &number, &suffix)) continue;
-    next_number_ = std::max(next_number_, number + 1);
-    if (suffix == ".log" && number >= manifest.first_log) logs.push_back(number);
-  }
-  std::sort(logs.begin(), logs.end());
-
-  for (const uint64_t number : manifest.runs) {
-    std::shared_ptr<SortedRun> run;
-    status = SortedRun::open(*options_.env, path_of(number, ".run"), number, &run);
-    if (!status.ok()) return status;
-    runs_.push_back(std::move(run));
-  }
-  for (const uint64_t number : logs) {
-    status = replay_wal(*options_.env, path_of(number, ".log"), memtable_.get());
-    if (!status.ok()) return status;
-  }
-  return flush_memtable();
-}
-
-Status Db::flush_memtable() {
+Status Db::flush_memtable(WriteLock& /*lock*/) {
+  std::vector<std::shared_ptr<SortedRun>> runs = runs_;
   Status status;
   if (!memtable_->empty()) {
-    std::shared_ptr<SortedRun> run;
-    status = write_run(*memtable_, &run);
-    if (!status.ok()) return status;
-    runs_.push_back(std::move(run));
+    runs.emplace_back();
+    status = write_run(*memtable_, next_number_++, &runs.back());
   }
-  status = start_log();
-  if (status.ok()) status = merge_if_many();
-  if (status.ok()) status = save_runs();
+  if (status.ok() && runs.size() > options_.max_runs) status = merge_into_one(&runs, next_number_++);
+  const uint64_t log = next_number_++;
+  std::unique_ptr<WalWriter> wal;
+  if (status.ok()) status = start_log(log, &wal);
+  if (status.ok()) status = save_state(log, runs);
   if (!status.ok()) return status;
+
+  runs_ = std::move(runs);
+  wal_ = std::move(wal);
+  first_log_ = log;
   memtable_ = std::make_unique<Memtable>();
   remove_obsolete_files();
   return {};
 }
 
-Status Db::start_log() {
-  const uint64_t number = next_number_++;
+Status Db::start_log(uint64_t number, std::unique_ptr<WalWriter>* wal) const {
   std::unique_ptr<WritableFile> file;
   const Status status = options_.env->new_writable_file(path_of(number, ".log"), &file);
-  if (!status.ok()) return status;
-  wal_ = std::make_unique<WalWriter>(std::move(file));
-  first_log_ = number;
-  return {};
+  if (status.ok()) *wal = std::make_unique<WalWriter>(std::move(file));
+  return status;
 }
 
-Status Db::write_run(const Memtable& memtable, std::shared_ptr<SortedRun>* run) {
-  const uint64_t number = next_number_++;
+Status Db::write_run(const Memtable& memtable, uint64_t number, std::shared_ptr<SortedRun>* run) const {
   const std::string path = path_of(number, ".run");
   std::unique_ptr<WritableFile> file;
   Status status = options_.env->new_writable_file(path, &file);
@@ -96,27 +51,24 @@ Status Db::write_run(const Memtable& memtable, std::shared_ptr<SortedRun>* run) 
   return status.ok() ? SortedRun::open(*options_.env, path, number, run) : status;
 }
 
-Status Db::merge_if_many() {
-  if (runs_.size() <= options_.max_runs) return {};
-  const uint64_t number = next_number_++;
+Status Db::merge_into_one(std::vector<std::shared_ptr<SortedRun>>* runs, uint64_t number) const {
   const std::string path = path_of(number, ".run");
   std::unique_ptr<WritableFile> file;
   Status status = options_.env->new_writable_file(path, &file);
   if (!status.ok()) return status;
   RunBuilder builder(std::move(file));
-  status = merge_runs(runs_, &builder);
+  status = merge_runs(*runs, &builder);
   if (status.ok()) status = builder.finish();
   std::shared_ptr<SortedRun> merged;
   if (status.ok()) status = SortedRun::open(*options_.env, path, number, &merged);
-  if (!status.ok()) return status;
-  runs_ = {std::move(merged)};
-  return {};
+  if (status.ok()) *runs = {std::move(merged)};
+  return status;
 }
 
-Status Db::save_runs() {
+Status Db::save_state(uint64_t first_log, const std::vector<std::shared_ptr<SortedRun>>& runs) const {
   Manifest manifest;
-  manifest.first_log = first_log_;
-  for (const auto& run : runs_) manifest.runs.push_back(run->number());
+  manifest.first_log = first_log;
+  for (const auto& run : runs) manifest.runs.push_back(run->number());
   return save_manifest(*options_.env, directory_, manifest);
 }
 
