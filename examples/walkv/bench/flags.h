@@ -20,7 +20,7 @@ struct Flags {
   bool use_existing_db = false;
   double duration = 0;  ///< Seconds for each benchmark instead of a number of operations; 0: by number.
   uint32_t seed = 301;
-  int64_t write_buffer_size = 0;   ///< Of the memtable; 0: the engine's own choice.
+  int64_t write_buffer_size = 0;   ///< Of the memtable; 0: the engine's choice.
   bool destroy_db_at_end = false;  ///< Ours: leave nothing behind.
   std::string db = "build/walkv_bench.db";
 };

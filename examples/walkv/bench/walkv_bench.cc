@@ -148,7 +148,7 @@ class Benchmark {
 
   void open() {
     Options options;
-    if (flags_.write_buffer_size > 0) options.memtable_bytes = static_cast<size_t>(flags_.write_buffer_size);
+    options.memtable_bytes = static_cast<size_t>(flags_.write_buffer_size);
     const Status status = Db::open(options, flags_.db, &db_);
     if (!status.ok()) fail("open " + flags_.db, status);
   }

@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "db.h"
+#include "db_impl.h"
 #include "file_names.h"
 #include "manifest.h"
 #include "merge.h"
 
 namespace walkv {
-Status Db::flush_memtable(WriteLock& /*lock*/) {
+
+Status DbImpl::flush_memtable(WriteLock& /*lock*/) {
   std::vector<std::shared_ptr<SortedRun>> runs = runs_;
   Status status;
   if (!memtable_->empty()) {
@@ -31,14 +32,14 @@ Status Db::flush_memtable(WriteLock& /*lock*/) {
   return {};
 }
 
-Status Db::start_log(uint64_t number, std::unique_ptr<WalWriter>* wal) const {
+Status DbImpl::start_log(uint64_t number, std::unique_ptr<WalWriter>* wal) const {
   std::unique_ptr<WritableFile> file;
   const Status status = options_.env->new_writable_file(path_of(number, ".log"), &file);
   if (status.ok()) *wal = std::make_unique<WalWriter>(std::move(file));
   return status;
 }
 
-Status Db::write_run(const Memtable& memtable, uint64_t number, std::shared_ptr<SortedRun>* run) const {
+Status DbImpl::write_run(const Memtable& memtable, uint64_t number, std::shared_ptr<SortedRun>* run) const {
   const std::string path = path_of(number, ".run");
   std::unique_ptr<WritableFile> file;
   Status status = options_.env->new_writable_file(path, &file);
@@ -51,7 +52,7 @@ Status Db::write_run(const Memtable& memtable, uint64_t number, std::shared_ptr<
   return status.ok() ? SortedRun::open(*options_.env, path, number, run) : status;
 }
 
-Status Db::merge_into_one(std::vector<std::shared_ptr<SortedRun>>* runs, uint64_t number) const {
+Status DbImpl::merge_into_one(std::vector<std::shared_ptr<SortedRun>>* runs, uint64_t number) const {
   const std::string path = path_of(number, ".run");
   std::unique_ptr<WritableFile> file;
   Status status = options_.env->new_writable_file(path, &file);
@@ -65,14 +66,14 @@ Status Db::merge_into_one(std::vector<std::shared_ptr<SortedRun>>* runs, uint64_
   return status;
 }
 
-Status Db::save_state(uint64_t first_log, const std::vector<std::shared_ptr<SortedRun>>& runs) const {
+Status DbImpl::save_state(uint64_t first_log, const std::vector<std::shared_ptr<SortedRun>>& runs) const {
   Manifest manifest;
   manifest.first_log = first_log;
   for (const auto& run : runs) manifest.runs.push_back(run->number());
   return save_manifest(*options_.env, directory_, manifest);
 }
 
-void Db::remove_obsolete_files() {
+void DbImpl::remove_obsolete_files() {
   std::vector<std::string> names;
   if (!options_.env->list_directory(directory_, &names).ok()) return;
   for (const std::string& name : names) {
@@ -86,7 +87,7 @@ void Db::remove_obsolete_files() {
   }
 }
 
-std::string Db::path_of(uint64_t number, const char* suffix) const {
+std::string DbImpl::path_of(uint64_t number, const char* suffix) const {
   char name[48];
   std::snprintf(name, sizeof name, "/%06llu%s", static_cast<unsigned long long>(number), suffix);
   return directory_ + name;

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
-#include "db.h"
+#include "db_impl.h"
 #include "file_names.h"
 #include "manifest.h"
 
 namespace walkv {
 
-Status Db::recover() {
+Status DbImpl::recover() {
   WriteLock lock(mutex_);
   Status status = options_.env->create_directory(directory_);
   if (!status.ok()) return status;

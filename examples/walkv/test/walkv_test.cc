@@ -57,8 +57,8 @@ class Random {
   uint32_t state_;
 };
 
-std::unique_ptr<Db> open_db(Env* env, const std::string& directory = kDirectory, size_t memtable_bytes = 4 << 20,
-                            size_t max_runs = 4) {
+std::unique_ptr<Db> open_db(Env* env, const std::string& directory = kDirectory, size_t memtable_bytes = 0,
+                            size_t max_runs = 0) {
   Options options;
   options.env = env;
   options.memtable_bytes = memtable_bytes;
@@ -253,7 +253,7 @@ void a_power_cut_among_threads_loses_nothing_acknowledged() {
     MemoryEnv env;
     env.set_sync_microseconds(60);
     // In every other round the memtable is flushed and runs are merged all the time.
-    std::unique_ptr<Db> db = open_db(&env, kDirectory, round % 2 == 0 ? 4 << 20 : 30000, 3);
+    std::unique_ptr<Db> db = open_db(&env, kDirectory, round % 2 == 0 ? 0 : 30000, 3);
     std::atomic<bool> stop = false;
     std::atomic<int> acknowledged[kThreads] = {};
     std::vector<std::thread> threads;
