@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::size_t kMaxEdits = 1000;
 /// A tolerant search costs some ten times an exact one: a thousand of them in the largest file would take a minute.
-constexpr std::size_t kMaxLooselySearched = std::size_t{128} << 20;
+constexpr std::size_t kMaxLooselySearched = std::size_t{64} << 20;
 constexpr std::size_t kMaxPathBytes = 1024;
 
 Error refused(std::string message) {

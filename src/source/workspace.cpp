@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -26,6 +25,7 @@
 #include "base/clock.hpp"
 #include "base/file_descriptor.hpp"
 #include "base/files.hpp"
+#include "source/build_stamps.hpp"
 #include "source/cache_tag.hpp"
 #include "source/git.hpp"
 #include "source/source_copy.hpp"
@@ -61,34 +61,6 @@ Fingerprint fingerprint_of(const struct stat& status) {
 struct KnownFile {
   std::string sha256;
   Fingerprint fingerprint;
-};
-
-/// Time stamps that are later than those of anything built before, also if the system's clock was set back meanwhile,
-/// or two candidates follow each other within the clock's tick.
-class StampSource {
- public:
-  /// @param natural_ns  The stamp that the file system gave a file written just now.
-  std::int64_t next(std::int64_t natural_ns) {
-    const auto now = clock_.now();
-    const std::int64_t passed = last_asked_ ? std::chrono::nanoseconds(now - *last_asked_).count() : 0;
-    latest_natural_ns_ = std::max(natural_ns, latest_natural_ns_ + passed);
-    last_asked_ = now;
-    last_ns_ = std::max(latest_natural_ns_, last_ns_) + 1;
-    return last_ns_;
-  }
-
-  /// For file systems that keep seconds, or every second one: the next stamp that all of them can keep.
-  std::int64_t next_even_second() {
-    constexpr std::int64_t kTwoSeconds = 2'000'000'000;
-    last_ns_ = (last_ns_ / kTwoSeconds + 1) * kTwoSeconds;
-    return last_ns_;
-  }
-
- private:
-  Clock clock_;
-  std::optional<std::chrono::steady_clock::time_point> last_asked_;
-  std::int64_t latest_natural_ns_ = 0;
-  std::int64_t last_ns_ = 0;
 };
 
 Result<void> write_cache_tag(const fs::path& folder) {
@@ -160,7 +132,8 @@ struct Workspace::Impl {
   FileDescriptor root;
   std::set<std::string> links;  ///< Symbolic links that the source has: nothing may be written through or over them.
   std::map<std::string, KnownFile> known;
-  StampSource stamps;
+  Clock clock;
+  BuildStamps stamps{clock};
 
   ~Impl() {
     root.close();

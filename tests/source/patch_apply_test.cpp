@@ -90,6 +90,16 @@ TEST_CASE("a line picks the place that is clearly nearest") {
   CHECK(contains(after(text, replace("x\n", "y\n", 90)), "3 times"));
 }
 
+TEST_CASE("a line picks whole lines only, if the search text is of whole lines") {
+  CHECK(after("max = 1;\nx = 1;\nq\nx = 1;\n", replace("x = 1;\n", "y\n", 1)) == "max = 1;\ny\nq\nx = 1;\n");
+}
+
+TEST_CASE("line ends are not cut in two, and the exact patch finds its place again") {
+  CHECK(after("x;\r\n  x;\r\n\r\nz\r\n", replace("x;\r\n\r", "x;\r\n\rz\r")) == "x;\r\n  x;\r\n\rz\r\nz\r\n");
+  CHECK(after("a\r\nb\r\n", replace("a\r", "c")) == "c\r\nb\r\n");
+  CHECK(after("x;\nz\r", replace("", "q\n", 3)) == "x;\nz\r\nq\n");
+}
+
 TEST_CASE("what is not there is answered with the most similar place") {
   const std::string error = after("int one;\nvoid append(Slice key) {\n  lock();\n  write(key);\n}\nint two;\n",
                                   replace("void append(Slice key) {\n  lock_all();\n  write(key);\n", "x\n"));
