@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -110,6 +111,30 @@ std::string read_everything(const fs::path& folder, Access access = Access::read
   note((*store)->claim());
   return first;
 }
+
+/// A process that is killed when the scope ends, a failed REQUIRE included.
+class Child {
+ public:
+  explicit Child(const std::function<int()>& work) : pid_(fork()) {
+    if (pid_ == 0) _exit(work());
+  }
+  ~Child() { end(); }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  pid_t pid() const { return pid_; }
+  /// Kills it, unless it ended before. Whether it was the kill that ended it.
+  bool end() {
+    if (pid_ <= 0) return false;
+    int status = 0;
+    kill(pid_, SIGKILL);
+    waitpid(std::exchange(pid_, -1), &status, 0);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+  }
+
+ private:
+  pid_t pid_;
+};
 
 /// Runs `work` in a child of its own. Its exit code, or 128 + the signal that ended it.
 int in_child(const std::function<int()>& work) {
@@ -359,12 +384,11 @@ TEST_CASE("kill -9 in the middle of commits loses none that returned, repeats no
   for (int kill_number = 0; kill_number < 50; ++kill_number) {
     int ends[2];
     REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
-    const pid_t child = fork();
-    if (child == 0) {
+    Child child([&] {
       auto store = fs::exists(folder.path() / "run.db")
                        ? RunStore::open(folder.path(), Access::read_write)
                        : RunStore::create(folder.path(), example_header(), kExampleAxes);
-      if (!store) _exit(1);
+      if (!store) return 1;
       std::uint64_t told = 0;
       static_cast<void>((*store)->each_evaluation([&](const StoredEvaluation&) -> Result<void> {
         ++told;
@@ -373,18 +397,15 @@ TEST_CASE("kill -9 in the middle of commits loses none that returned, repeats no
       for (;; ++told) {
         const StoredEvaluation stored = told == 0 ? example_baseline() : example_evaluation(told, told - 1);
         const std::vector<StoredAsk> asks = {ask_of(stored)};
-        if (!(*store)->commit({stored, asks, {told + 1, 2, 3, 4}})) _exit(2);
-        if (write(ends[1], &told, sizeof told) != sizeof told) _exit(3);
+        if (!(*store)->commit({stored, asks, {told + 1, 2, 3, 4}})) return 2;
+        if (write(ends[1], &told, sizeof told) != sizeof told) return 3;
       }
-    }
+    });
     close(ends[1]);
     // Half of them while it opens or commits, half soon after a commit.
     if (kill_number % 2 == 1) wait_for_bytes(ends[0]);
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 30'000));
-    kill(child, SIGKILL);
-    int status = 0;
-    waitpid(child, &status, 0);
-    REQUIRE(WIFSIGNALED(status));
+    REQUIRE(child.end());
     for (std::uint64_t told = 0; read(ends[0], &told, sizeof told) == sizeof told;) {
       CHECK(reported.insert(told).second);
     }
@@ -422,14 +443,12 @@ TEST_CASE("kill -9 in the middle of create() leaves a run, or what create() take
   std::mt19937_64 random(3);  // NOLINT
   for (int round = 0; round < 20; ++round) {
     const TemporaryFolder folder;
-    const pid_t child = fork();
-    if (child == 0) {
+    Child child([&] {
       const auto store = RunStore::create(folder.path() / "run", example_header(), kExampleAxes);
-      pause();
-    }
+      return pause();
+    });
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 30'000));
-    kill(child, SIGKILL);
-    waitpid(child, nullptr, 0);
+    CHECK(child.end());
     const auto store = RunStore::create(folder.path() / "run", example_header(), kExampleAxes);
     CAPTURE((store ? "" : store.error().message));
     REQUIRE(store);
@@ -511,20 +530,18 @@ TEST_CASE("a second process is refused with the pid of the first, and may write 
   make_run(folder.path());
   int ends[2];
   REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
-  const pid_t child = fork();
-  if (child == 0) {
+  Child child([&] {
     const auto store = RunStore::open(folder.path(), Access::read_write);
-    if (write(ends[1], "x", 1) != 1) _exit(1);
-    pause();
-  }
+    if (write(ends[1], "x", 1) != 1) return 1;
+    return pause();
+  });
   char byte = 0;
   REQUIRE(read(ends[0], &byte, 1) == 1);
   const auto store = RunStore::open(folder.path(), Access::read_write);
   REQUIRE_FALSE(store);
-  CHECK(store.error().message.find(fmt::format("process {} is writing to it", child)) != std::string::npos);
+  CHECK(store.error().message.find(fmt::format("process {} is writing to it", child.pid())) != std::string::npos);
   CHECK(read_everything(folder.path()) == "");  // Reading goes.
-  kill(child, SIGKILL);
-  waitpid(child, nullptr, 0);
+  CHECK(child.end());
   close(ends[0]);
   close(ends[1]);
   CHECK(RunStore::open(folder.path(), Access::read_write));
