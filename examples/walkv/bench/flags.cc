@@ -11,8 +11,9 @@ namespace walkv {
 namespace {
 
 constexpr char kUsage[] =
-    "walkv_bench [--benchmarks=NAME,...] [--num=N] [--reads=N] [--threads=N] [--value_size=BYTES] [--key_size=BYTES]\n"
-    "            [--histogram] [--sync] [--seed=N] [--duration=SECONDS] [--use_existing_db] [--db=DIR]\n"
+    "walkv_bench [--benchmarks=NAME,...] [--num=N] [--reads=N] [--writes=N] [--threads=N] [--value_size=BYTES]\n"
+    "            [--key_size=BYTES] [--histogram] [--sync] [--seed=N] [--duration=SECONDS] [--use_existing_db] "
+    "[--db=DIR]\n"
     "            [--write_buffer_size=BYTES] [--destroy_db_at_end]\n"
     "benchmarks: fillseq fillrandom fillsync overwrite deleteseq deleterandom readseq readrandom readmissing\n"
     "            readwhilewriting readrandomwriterandom\n";
@@ -70,6 +71,8 @@ void set_value(Flags* flags, const std::string& name, const std::string& text) {
     flags->num = integer(1, 1e12);
   } else if (name == "reads") {
     flags->reads = integer(-1, 1e12);
+  } else if (name == "writes") {
+    flags->writes = integer(-1, 1e12);
   } else if (name == "threads") {
     flags->threads = static_cast<int>(integer(1, 1024));
   } else if (name == "value_size") {

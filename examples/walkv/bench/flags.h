@@ -10,8 +10,9 @@ namespace walkv {
 
 struct Flags {
   std::vector<std::string> benchmarks{"fillseq", "fillsync", "fillrandom", "overwrite", "readrandom"};
-  int64_t num = 100000;  ///< Keys; also operations for each thread, unless `reads` or `duration` says otherwise.
+  int64_t num = 100000;  ///< Keys; also operations for each thread, unless what follows says otherwise.
   int64_t reads = -1;    ///< Reads for each thread; negative: as `num`.
+  int64_t writes = -1;   ///< Writes for each thread; negative: as `num`.
   int threads = 1;
   int value_size = 100;
   int key_size = 16;

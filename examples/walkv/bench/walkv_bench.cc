@@ -183,7 +183,8 @@ class Benchmark {
 
   void run_worker(const Workload& workload, Worker* worker) {
     const bool reading = workload.action == Action::read;
-    const int64_t operations = reading && flags_.reads >= 0 ? flags_.reads : flags_.num;
+    const int64_t asked = reading ? flags_.reads : flags_.writes;
+    const int64_t operations = asked >= 0 ? asked : flags_.num;
     worker->stats.start();
     const double deadline = now_micros() + flags_.duration * 1e6;
     for (int64_t i = 0; flags_.duration > 0 ? now_micros() < deadline : i < operations; ++i) {

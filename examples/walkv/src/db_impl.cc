@@ -8,7 +8,7 @@ namespace walkv {
 
 namespace {
 
-constexpr size_t kMemtableBytes = 4 << 20;
+constexpr size_t kMemtableBytes = 1 << 20;
 constexpr size_t kMaxRuns = 4;
 
 Options with_defaults(Options options) {
