@@ -18,6 +18,10 @@ class Evaluator {
   /// are killed and the answer is Error::Code::cancelled. Any other Error means that the
   /// world failed (disk full, workspace gone), not the candidate.
   virtual Result<Evaluation> evaluate(const Candidate& candidate, std::stop_token stop) = 0;
+
+  /// Builds the candidate afresh and benchmarks it in turn with the baseline, `pairs` times: for a claim. An
+  /// Error also if it no longer builds or runs.
+  virtual Result<BenchmarkResult> measure(const Candidate& candidate, int pairs, std::stop_token stop) = 0;
 };
 
 }  // namespace aiopt

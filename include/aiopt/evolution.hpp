@@ -1,0 +1,70 @@
+/// evolve() and resume(): a whole run, for whoever embeds aiopt.
+
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include <aiopt/evaluation.hpp>
+#include <aiopt/event_sink.hpp>
+#include <aiopt/result.hpp>
+#include <aiopt/task.hpp>
+
+namespace aiopt {
+
+/// What a run is given beside its task. All but `workers` is written to run.db and holds for resumed sittings too.
+struct EvolutionOptions {
+  std::uint64_t iterations = 60;  ///< Evaluations, the baseline's left out.
+  std::uint64_t seed = 1;
+  int workers = 0;  ///< Candidates built and tested at once; 0: one a processor.
+  int window = 0;   ///< Proposals asked for and not yet told, at most; 0: workers + 2, with a model 2 workers + 2.
+
+  /// Tells results in the order asked and keeps the window at `window` (0: 4) whatever the number of
+  /// workers, so that a seed and recorded replies give the same run again.
+  bool reproducible = false;
+
+  std::optional<double> budget_usd;                  ///< No question is asked once this much is spent.
+  std::optional<std::chrono::seconds> budget_time;   ///< Of all sittings; what runs then is finished.
+  int claim_pairs = 7;  ///< Pairs in which the best candidate is measured again after the run; 0: not at all.
+  std::filesystem::path record;  ///< Replies are appended to this file; empty: not.
+  std::filesystem::path replay;  ///< Replies are taken from this file instead of an endpoint; empty: not.
+};
+
+/// How a run is asked to end: `finish` lets what is being evaluated end, `kill` ends it at once. Both save.
+struct StopTokens {
+  std::stop_token finish;
+  std::stop_token kill;
+};
+
+/// Why a run ended.
+enum class RunEnd { budget_spent, nothing_to_propose, interrupted };
+
+struct RunOutcome {
+  RunEnd end = RunEnd::budget_spent;
+  RunProgress progress;
+  std::optional<BenchmarkResult> claim;  ///< Of progress.best, measured after the run.
+};
+
+/// Starts a run in `folder`, which is made and must not hold one. Blocks until it ended. Progress goes to `events`.
+///
+/// Errors: whatever keeps the run from starting (the baseline does not build, an endpoint that refuses the key) or from going
+/// on (disk full); what was evaluated until then is in `folder` and resume() goes on with it.
+Result<RunOutcome> evolve(const Task& task, const EvolutionOptions& options, const std::filesystem::path& folder,
+                          EventSink& events, StopTokens stop);
+
+/// What may differ when a run goes on.
+struct ResumeOptions {
+  std::optional<std::uint64_t> iterations;  ///< The new total.
+  int workers = 0;
+};
+
+/// Goes on with the run in `folder`, however it ended.
+Result<RunOutcome> resume(const std::filesystem::path& folder, const ResumeOptions& options, EventSink& events,
+                          StopTokens stop);
+
+}  // namespace aiopt
