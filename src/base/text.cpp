@@ -85,6 +85,13 @@ std::pair<std::size_t, bool> first_character(std::string_view text) {
   return {sequence.length, true};
 }
 
+/// Whether a byte, or the first of a C1 control in UTF-8, might steer a terminal.
+bool is_control(std::string_view text, std::size_t i) {
+  const auto byte = static_cast<unsigned char>(text[i]);
+  if (byte < 0x20 || byte == 0x7f) return true;
+  return byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+}
+
 }  // namespace
 
 std::string_view trim(std::string_view text) {
@@ -117,6 +124,24 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
     nearest_distance = distance;
   }
   return nearest;
+}
+
+std::string one_line(std::string_view text, std::size_t limit_bytes) {
+  // Four times as much may fold down to the limit; what lies beyond is not looked at.
+  const bool is_long = text.size() > 4 * limit_bytes;
+  const std::string valid = valid_utf8(trim(text).substr(0, 4 * limit_bytes));
+  std::string line;
+  for (std::size_t i = 0; i < valid.size(); ++i) {
+    const bool folds = is_control(valid, i) || valid[i] == ' ';
+    if (folds && static_cast<unsigned char>(valid[i]) == 0xc2) ++i;
+    if (!folds) line += valid[i];
+    if (folds && !line.empty() && line.back() != ' ') line += ' ';
+  }
+  if (line.size() <= limit_bytes && !is_long) return std::string(trim(line));
+  // Not in the middle of a UTF-8 sequence.
+  std::size_t end = std::min(line.size(), limit_bytes > 3 ? limit_bytes - 3 : 0);
+  while (end > 0 && end < line.size() && (static_cast<unsigned char>(line[end]) & 0xC0U) == 0x80U) --end;
+  return line.substr(0, end) + "...";
 }
 
 std::string shorten_middle(std::string_view text, std::size_t limit_bytes) {

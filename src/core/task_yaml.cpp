@@ -18,6 +18,7 @@
 
 #include <fmt/format.h>
 
+#include "base/duration.hpp"
 #include "base/files.hpp"
 #include "base/glob.hpp"
 #include "base/text.hpp"
@@ -34,7 +35,6 @@ constexpr std::size_t kLongestCommandBytes = 100'000;  // Linux hands at most 12
 constexpr std::size_t kLongestNameBytes = 200;
 constexpr std::size_t kLongestTextBytes = 100'000;
 constexpr std::size_t kLongestRegexBytes = 500;  // std::regex recurses, a level for each bracket.
-constexpr double kLongestTimeoutSeconds = 7 * 24 * 3600;
 constexpr std::size_t kMostRuns = 1'000;
 constexpr std::size_t kMostCells = 1'000'000;
 constexpr std::size_t kMostAxes = 8;
@@ -143,25 +143,12 @@ Result<double> read_weight(const YamlNode& node) {
   return node.number(0.0, kLargestWeight);
 }
 
-/// "300s", "1.5h", or a bare number of seconds, as OpenEvolve has it.
 Result<milliseconds> read_duration(const YamlNode& node) {
-  constexpr std::array<std::pair<std::string_view, double>, 5> kUnits = {
-      {{"", 1.0}, {"ms", 0.001}, {"s", 1.0}, {"m", 60.0}, {"h", 3600.0}}};
   const Result<std::string> text = node.text();
   if (!text) return text.error();
-  double amount = 0.0;
-  const char* const last = text->data() + text->size();
-  const auto [end, error] = std::from_chars(text->data(), last, amount);
-  const std::string_view unit = trim(std::string_view(end, static_cast<std::size_t>(last - end)));
-  const auto* const known =
-      std::find_if(kUnits.begin(), kUnits.end(), [&](const auto& entry) { return entry.first == unit; });
-  const double seconds = known == kUnits.end() ? 0.0 : amount * known->second;
-  // Written so that NaN is refused.
-  if (error != std::errc{} || !(seconds >= 0.001 && seconds <= kLongestTimeoutSeconds)) {
-    return node.mistake(fmt::format("{} must be a time of at most 168h, like 500ms, 300s, 2m or 1h, not {}",
-                                    quoted_for_message(node.name()), quoted_for_message(*text)));
-  }
-  return milliseconds(static_cast<milliseconds::rep>(seconds * 1000.0 + 0.5));
+  if (const std::optional<milliseconds> duration = parse_duration(*text)) return *duration;
+  return node.mistake(fmt::format("{} must be a time of at most 168h, like 500ms, 300s, 2m or 1h, not {}",
+                                  quoted_for_message(node.name()), quoted_for_message(*text)));
 }
 
 /// A text that is one of the names.

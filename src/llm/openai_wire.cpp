@@ -225,13 +225,6 @@ bool looks_like_stream(std::string_view text) {
   return std::any_of(kFields.begin(), kFields.end(), [&](std::string_view field) { return text.starts_with(field); });
 }
 
-/// Whether a byte, or the first of a C1 control in UTF-8, might steer a terminal.
-bool is_control(std::string_view text, std::size_t i) {
-  const auto byte = static_cast<unsigned char>(text[i]);
-  if (byte < 0x20 || byte == 0x7f) return true;
-  return byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
-}
-
 }  // namespace
 
 std::string request_body(ChatRequest request, bool stream) {
@@ -307,18 +300,6 @@ std::string error_message(std::string_view body) {
   std::string text = valid_utf8(trim(body.substr(0, kLongestLookedAt)));
   if (const std::optional<json> parsed = parse_object(text)) return message_of(*parsed);
   return text;
-}
-
-std::string one_line(std::string_view text, std::size_t limit_bytes) {
-  std::string valid = valid_utf8(shorten_middle(text, limit_bytes));
-  std::string line;
-  for (std::size_t i = 0; i < valid.size(); ++i) {
-    const bool control = is_control(valid, i);
-    if (control && static_cast<unsigned char>(valid[i]) == 0xc2) ++i;
-    if (!control) line += valid[i];
-    if (control && !line.empty() && line.back() != ' ') line += ' ';
-  }
-  return std::string(trim(line));
 }
 
 }  // namespace aiopt

@@ -36,8 +36,4 @@ std::string error_message(std::string_view body);
 /// Whether a text, be it JSON or not, has few enough values and levels for a parser that keeps them all in memory.
 bool is_modest_json(std::string_view text);
 
-/// Text of a stranger's for a message: valid UTF-8 with no control characters, shortened in the middle to about
-/// `limit_bytes`.
-std::string one_line(std::string_view text, std::size_t limit_bytes);
-
 }  // namespace aiopt

@@ -82,3 +82,23 @@ TEST_CASE("bytes that are not UTF-8 become replacement characters") {
   CHECK(valid_utf8("\xed\xa0\x80") == "\ufffd\ufffd\ufffd");            // Surrogate.
   CHECK(valid_utf8("\xf4\x90\x80\x80") == "\ufffd\ufffd\ufffd\ufffd");  // Beyond U+10FFFF.
 }
+
+TEST_CASE("one line folds white space and says where it was cut") {
+  CHECK(one_line("  a\n\tb   c ", 20) == "a b c");
+  CHECK(one_line("abcdefghij", 8) == "abcde...");
+  CHECK(one_line("abcdefgh", 8) == "abcdefgh");
+  CHECK(one_line("abcd\xC3\xA4" "fgh", 8) == "abcd...");
+}
+
+TEST_CASE("a stranger's text becomes one short line that steers no terminal") {
+  CHECK(one_line("a\r\n\tb", 100) == "a b");
+  CHECK(one_line("\x1b[2Jcls", 100) == "[2Jcls");
+  CHECK(one_line("a\xc2\x9bz\x7f", 100) == "a z");
+  CHECK(one_line("\xc3\xa4 \xff", 100) == "\xc3\xa4 \xef\xbf\xbd");
+  std::string long_text;
+  for (int i = 0; i < 1'000; ++i) long_text += "word ";
+  const std::string shortened = one_line(long_text, 200);
+  CHECK(shortened.size() <= 200);
+  CHECK(shortened.find('\n') == std::string::npos);
+  CHECK(shortened.ends_with("..."));
+}

@@ -263,14 +263,3 @@ TEST_CASE("an error's message is found wherever a server puts it") {
   CHECK(error_message("").empty());
   CHECK(error_message(repeated("x", 1'000'000)).size() <= 65'536);
 }
-
-TEST_CASE("a stranger's text becomes one short line that steers no terminal") {
-  CHECK(one_line("a\r\n\tb", 100) == "a b");
-  CHECK(one_line("\x1b[2Jcls", 100) == "[2Jcls");
-  CHECK(one_line("a\xc2\x9bz\x7f", 100) == "a z");
-  CHECK(one_line("\xc3\xa4 \xff", 100) == "\xc3\xa4 \xef\xbf\xbd");
-  const std::string shortened = one_line(repeated("word ", 1'000), 200);
-  CHECK(shortened.size() <= 210);
-  CHECK(shortened.find('\n') == std::string::npos);
-  CHECK(shortened.find("bytes left out") != std::string::npos);
-}
