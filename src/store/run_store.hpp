@@ -20,7 +20,7 @@
 
 namespace aiopt {
 
-/// What a run was started with. Written once, never changed.
+/// What a run was started with. Written once; the options alone may change, by set_options().
 struct RunHeader {
   std::string task_yaml;        ///< The task file's text.
   std::string task_file;        ///< Where it was read from.
@@ -90,6 +90,9 @@ class RunStore {
 
   /// Durable when it returns. On an Error (disk full) nothing of it is in the file.
   virtual Result<void> commit(const Commit& commit) = 0;
+
+  /// Replaces RunHeader::options_json: a resumed run may be given a larger budget.
+  virtual Result<void> set_options(const std::string& options_json) = 0;
 
   virtual Result<void> commit_claim(const StoredClaim& claim) = 0;
   virtual Result<std::optional<StoredClaim>> claim() const = 0;

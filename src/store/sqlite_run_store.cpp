@@ -122,6 +122,18 @@ class SqliteRunStore : public RunStore {
     });
   }
 
+  Result<void> set_options(const std::string& options_json) override {
+    auto set = in_transaction([&]() -> Result<void> {
+      auto update = database_.prepare("UPDATE header SET options = ?");
+      if (!update) return update.error();
+      Binder bind(*update, packer_);
+      bind.packed(options_json);
+      return database_.run(*update);
+    });
+    if (set) header_.options_json = options_json;
+    return set;
+  }
+
   Result<std::optional<StoredClaim>> claim() const override {
     auto query = database_.prepare("SELECT id, benchmark FROM claim");
     if (!query) return query.error();
