@@ -1,0 +1,557 @@
+/// The loop: ask, evaluate, tell, commit, until the budget is spent.
+
+#include "engine/evolution.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/text.hpp"
+#include "core/evaluation_json.hpp"
+#include "core/messages_json.hpp"
+#include "engine/candidate_tree.hpp"
+#include "engine/measures.hpp"
+#include "llm/ensemble.hpp"
+#include "source/patch_parser.hpp"
+
+namespace aiopt {
+
+namespace {
+
+constexpr std::size_t kRememberedFailures = 5;
+constexpr std::size_t kRememberedPatchBytes = 2000;
+constexpr int kMissedRepliesToGiveUp = 20;
+constexpr std::chrono::milliseconds kTick{250};
+
+/// What the next prompt shows of a proposal that failed.
+std::string words_of(const Proposal& proposal) {
+  return shorten_middle(proposal.reply.empty() ? proposal.ask.note : proposal.reply, kRememberedPatchBytes);
+}
+
+Evaluation without_outputs(Evaluation evaluation) {
+  for (StageReport& stage : evaluation.stages) stage.output.clear();
+  return evaluation;
+}
+
+}  // namespace
+
+Evolution::Evolution(EvolutionParts parts, EvolutionOptions options, StopTokens stop)
+    : parts_(std::move(parts)),
+      options_(std::move(options)),
+      stop_(std::move(stop)),
+      rules_{parts_.task.editable, parts_.task.max_patch_bytes},
+      rng_(options_.seed),
+      inbox_(std::make_shared<BoundedQueue<Event>>(static_cast<std::size_t>(options_.window) + 1)),
+      started_(monotonic_now()) {
+  progress_.budget = options_.iterations;
+}
+
+Evolution::~Evolution() {
+  evaluations_.request_stop();
+  while (evaluating_ > 0) {
+    const std::optional<Event> event = inbox_->pop(kTick);
+    if (event && std::holds_alternative<Evaluated>(*event)) --evaluating_;
+  }
+}
+
+Result<RunEnd> Evolution::run() {
+  // Steady state: keep the window full of asks, wait for what comes next - a model's reply or an evaluation - and tell
+  // what can be told, one at a time, each with a commit of its own. Nobody waits for a generation.
+  const std::stop_callback kill(stop_.kill, [this] { evaluations_.request_stop(); });
+  if (auto started = start(); !started) {
+    if (started.error().code == Error::Code::cancelled) return RunEnd::interrupted;
+    return started.error();
+  }
+  while (!must_end()) {
+    while (may_ask()) {
+      Result<bool> asked = ask();
+      if (!asked) return asked.error();
+      if (!*asked) break;
+    }
+    if (const InFlight* item = next_to_tell()) {
+      if (auto told = tell(item->proposal.id); !told) return told.error();
+    } else if (in_flight_.empty()) {
+      break;
+    } else if (auto waited = wait_for_event(); !waited) {
+      return waited.error();
+    }
+  }
+  refresh_progress();
+  parts_.events.on_run_finished(progress_);
+  if (stop_.finish.stop_requested() || stop_.kill.stop_requested()) return RunEnd::interrupted;
+  return told_ >= options_.iterations || is_stopping() ? RunEnd::budget_spent : RunEnd::nothing_to_propose;
+}
+
+const Elite& Evolution::best() const {
+  return *parts_.scheduler.archive(IslandId{0}).best();
+}
+
+// ---- When ----------------------------------------------------------------------------------------------------------
+
+bool Evolution::is_stopping() const {
+  if (stop_.finish.stop_requested() || stop_.kill.stop_requested()) return true;
+  if (options_.budget_usd && progress_.usd >= *options_.budget_usd) return true;
+  return options_.budget_time && progress_.seconds >= static_cast<double>(options_.budget_time->count());
+}
+
+bool Evolution::may_ask() const {
+  return next_id_ <= options_.iterations && in_flight_.size() < static_cast<std::size_t>(options_.window) &&
+         !is_stopping();
+}
+
+bool Evolution::must_end() {
+  if (told_ >= options_.iterations) return true;
+  refresh_progress();
+  // What runs is finished and told; a question without a reply is asked again by whoever resumes.
+  return is_stopping() && evaluating_ == 0 && next_to_tell() == nullptr;
+}
+
+// ---- Start, or the fold over what run.db holds ---------------------------------------------------------------------
+
+Result<void> Evolution::start() {
+  Candidate baseline;
+  baseline.tree = parts_.baseline;
+  baseline.tree_sha256 = tree_sha256(baseline.tree);
+  baseline_ = std::make_shared<const Candidate>(std::move(baseline));
+  trees_.emplace(baseline_->tree_sha256, kBaselineId);
+
+  if (auto replayed = replay(); !replayed) return replayed.error();
+  if (!baseline_evaluation_) {
+    if (auto evaluated = evaluate_baseline(); !evaluated) return evaluated.error();
+  }
+  refresh_progress();
+  parts_.events.on_run_started(progress_, told_ > 0);
+  for (auto& [id, item] : in_flight_) {
+    if (auto begun = begin(item); !begun) return begun.error();
+  }
+  return {};
+}
+
+Result<void> Evolution::evaluate_baseline() {
+  parts_.events.on_notice("building, testing and measuring the unmodified source");
+  InFlight& item = in_flight_[kBaselineId];
+  item.candidate = baseline_;
+  evaluate(kBaselineId, baseline_);
+  while (!item.evaluation) {
+    if (auto waited = wait_for_event(); !waited) return waited.error();
+    if (in_flight_.empty()) return Error{Error::Code::cancelled, "interrupted before the baseline was measured"};
+  }
+  if (item.evaluation->status != EvaluationStatus::passed) {
+    return Error{Error::Code::invalid_argument,
+                 fmt::format("the unmodified source does not pass ({}): {}", to_string(item.evaluation->status),
+                             item.evaluation->reason)};
+  }
+  baseline_evaluation_ = std::make_shared<const Evaluation>(*item.evaluation);
+  return tell(kBaselineId);
+}
+
+Result<void> Evolution::replay() {
+  // The search's state - archive, emitters, randomness - is a fold over what was asked and told, in that order.
+  Result<std::vector<StoredAsk>> asks = parts_.store.asks();
+  if (!asks) return asks.error();
+  std::size_t next = 0;
+  auto visited = parts_.store.each_evaluation([&](StoredEvaluation stored) -> Result<void> {
+    if (stored.told > 0) {
+      if (auto asked = replay_asks(*asks, next); !asked) return asked.error();
+    }
+    return replay_tell(std::move(stored));
+  });
+  if (!visited) return visited.error();
+  if (auto asked = replay_asks(*asks, next); !asked) return asked.error();
+
+  for (Failure& failure : failures_) {
+    Result<StoredEvaluation> stored = parts_.store.evaluation(failure.id);
+    if (!stored) return stored.error();
+    failure.patch = words_of(stored->proposal);
+  }
+  Result<std::optional<Rng::State>> state = parts_.store.rng();
+  if (!state) return state.error();
+  if (*state && rng_.state() != **state) {
+    search_differs_ = true;
+    rng_ = Rng(**state);
+  }
+  if (search_differs_) {
+    parts_.events.on_notice(
+        "this aiopt, or its patch pool, would have asked for other proposals than the run did; going on from the run's "
+        "own");
+  }
+  return {};
+}
+
+Result<void> Evolution::replay_asks(const std::vector<StoredAsk>& asks, std::size_t& next) {
+  for (; next < asks.size() && asks[next].asked_after <= told_; ++next) {
+    const StoredAsk& stored = asks[next];
+    Result<std::optional<Scheduler::Turn>> turn = next_turn();
+    if (!turn) return turn.error();
+    if (!*turn || (*turn)->emitter != stored.emitter || ask_to_json((*turn)->ask) != stored.ask_json) {
+      search_differs_ = true;
+      Result<Ask> ask = ask_from_json(stored.ask_json);
+      if (!ask) return ask.error();
+      *turn = Scheduler::Turn{IslandId{0}, stored.emitter, std::move(*ask)};
+    }
+    if (auto item = take_in(stored.id, std::move(**turn)); !item) return item.error();
+    next_id_ = std::max(next_id_, to_number(stored.id) + 1);
+  }
+  return {};
+}
+
+Result<void> Evolution::replay_tell(StoredEvaluation stored) {
+  const CandidateId id = stored.proposal.id;
+  std::shared_ptr<const Candidate> candidate = id == kBaselineId ? baseline_ : nullptr;
+  if (id == kBaselineId) baseline_evaluation_ = std::make_shared<const Evaluation>(stored.evaluation);
+  if (id != kBaselineId) {
+    const auto item = in_flight_.find(id);
+    if (item == in_flight_.end()) {
+      return Error{Error::Code::corruption,
+                   fmt::format("run.db tells of proposal {} which it never asked for", to_number(id))};
+    }
+    if (stored.exact) {
+      Result<AppliedPatch> applied = apply_patch(item->second.parent->tree, *stored.exact, rules_);
+      if (!applied)
+        return Error{Error::Code::corruption,
+                     fmt::format("the patch of proposal {} in run.db: {}", to_number(id), applied.error().message)};
+      if (tree_sha256(applied->tree) != stored.tree_sha256) {
+        return Error{
+            Error::Code::corruption,
+            fmt::format("the patch of proposal {} in run.db makes another tree than the one recorded", to_number(id))};
+      }
+      candidate = std::make_shared<const Candidate>(Candidate{id, item->second.proposal.ask.parent, stored.generation,
+                                                              std::move(applied->tree), stored.tree_sha256,
+                                                              stored.changed_function});
+      trees_.emplace(stored.tree_sha256, id);
+    }
+    stored.proposal.ask = item->second.proposal.ask;
+    in_flight_.erase(item);
+  }
+  auto evaluation = std::make_shared<const Evaluation>(std::move(stored.evaluation));
+  auto added = parts_.scheduler.tell(stored.proposal, candidate, evaluation, stored.fitness);
+  if (!added) return added.error();
+  told_ = stored.told;
+  earlier_seconds_ = stored.run_seconds;
+  count(stored.proposal, *evaluation);
+  remember_failure(stored.proposal, *evaluation);
+  return {};
+}
+
+// ---- Ask -----------------------------------------------------------------------------------------------------------
+
+Result<bool> Evolution::ask() {
+  Result<std::optional<Scheduler::Turn>> turn = next_turn();
+  if (!turn) return turn.error();
+  if (!*turn) return false;
+  const CandidateId id{next_id_++};
+  new_asks_.push_back({id, told_, (*turn)->emitter, ask_to_json((*turn)->ask)});
+  Result<InFlight*> item = take_in(id, std::move(**turn));
+  if (!item) return item.error();
+  if (auto begun = begin(**item); !begun) return begun.error();
+  return true;
+}
+
+Result<std::optional<Scheduler::Turn>> Evolution::next_turn() {
+  const Rng before = rng_;
+  Result<std::optional<Scheduler::Turn>> turn = parts_.scheduler.ask(rng_);
+  if (!turn) return turn;
+  if (!*turn) rng_ = before;  // How often nobody has anything to propose must leave no trace in a run.
+  if (*turn) {
+    auto* question = std::get_if<ModelQuestion>(&(*turn)->ask.change);
+    if (question != nullptr && question->model.empty())
+      question->model = choose_model(parts_.task.llm.models, rng_).name;
+  }
+  return turn;
+}
+
+Result<Evolution::InFlight*> Evolution::take_in(CandidateId id, Scheduler::Turn turn) {
+  Result<Elite> parent = elite(turn.ask.parent, turn.island);
+  if (!parent) return parent.error();
+  InFlight& item = in_flight_[id];
+  item.proposal.id = id;
+  item.proposal.island = turn.island;
+  item.proposal.emitter = std::move(turn.emitter);
+  item.proposal.ask = std::move(turn.ask);
+  item.asked_after = told_;
+  item.parent = parent->candidate;
+  return &item;
+}
+
+/// An elite of now, or what once was one: rebuilt from run.db then.
+Result<Elite> Evolution::elite(CandidateId id, IslandId island) const {
+  if (const Elite* found = parts_.scheduler.archive(island).find(id)) return *found;
+  if (id == kBaselineId) return Elite{baseline_, baseline_evaluation_, Fitness{}};
+  Result<StoredEvaluation> stored = parts_.store.evaluation(id);
+  if (!stored) return stored.error();
+  Result<SourceTree> tree = candidate_tree(parts_.store, baseline_->tree, id, rules_);
+  if (!tree) return tree.error();
+  Candidate candidate{id,
+                      stored->proposal.ask.parent,
+                      stored->generation,
+                      std::move(*tree),
+                      stored->tree_sha256,
+                      stored->changed_function};
+  return Elite{std::make_shared<const Candidate>(std::move(candidate)),
+               std::make_shared<const Evaluation>(std::move(stored->evaluation)), stored->fitness.value_or(Fitness{})};
+}
+
+Result<void> Evolution::begin(InFlight& item) {
+  if (const auto* asked = std::get_if<ModelQuestion>(&item.proposal.ask.change)) return question(item, *asked);
+  return propose(item, std::get<Patch>(item.proposal.ask.change));
+}
+
+Result<void> Evolution::question(InFlight& item, const ModelQuestion& question) {
+  const Proposal& proposal = item.proposal;
+  if (parts_.chat == nullptr) {
+    return Error{Error::Code::unavailable,
+                 fmt::format("the emitter '{}' asks a model, and the run has none; give --api-base and --model",
+                             proposal.emitter)};
+  }
+  Result<Elite> parent = elite(proposal.ask.parent, proposal.island);
+  if (!parent) return parent.error();
+  PromptContext context{parts_.task, *parent, *baseline_evaluation_, {}, failures_, &baseline_->tree};
+  for (const CandidateId id : proposal.ask.inspirations) {
+    if (const Elite* found = parts_.scheduler.archive(proposal.island).find(id)) context.inspirations.push_back(found);
+  }
+  ChatRequest request;
+  Result<std::vector<ChatMessage>> messages = parts_.prompts->build(question.prompt, context);
+  if (!messages) return messages.error();
+  const auto model = std::find_if(parts_.task.llm.models.begin(), parts_.task.llm.models.end(),
+                                  [&](const ModelTask& task) { return task.name == question.model; });
+  request.number = to_number(proposal.id);
+  request.model = question.model;
+  request.messages = std::move(*messages);
+  request.temperature = parts_.task.llm.temperature;
+  request.top_p = parts_.task.llm.top_p;
+  request.max_tokens = parts_.task.llm.max_tokens;
+  if (model != parts_.task.llm.models.end()) {
+    request.temperature = model->temperature.value_or(request.temperature);
+    request.max_tokens = model->max_tokens.value_or(request.max_tokens);
+  }
+  item.proposal.model = question.model;
+  item.proposal.prompt = messages_to_json(request.messages);
+  item.asks_model = true;
+  parts_.chat->send(std::move(request), [inbox = inbox_, id = proposal.id](Result<ChatReply> reply) {
+    inbox->push(Replied{id, std::move(reply)});
+  });
+  return {};
+}
+
+Result<void> Evolution::propose(InFlight& item, Result<Patch> patch) {
+  Proposal& proposal = item.proposal;
+  Result<AppliedPatch> applied = Error{Error::Code::invalid_argument, ""};
+  if (patch) {
+    proposal.patch = std::move(*patch);
+    applied = apply_patch(item.parent->tree, *proposal.patch, rules_);
+  } else {
+    applied = patch.error();
+  }
+  if (!applied) {
+    reject(item, EvaluationStatus::patch_rejected, applied.error().message);
+    return {};
+  }
+  Candidate candidate;
+  candidate.id = proposal.id;
+  candidate.parent = proposal.ask.parent;
+  candidate.generation = item.parent->generation + 1;
+  candidate.tree = std::move(applied->tree);
+  candidate.tree_sha256 = tree_sha256(candidate.tree);
+  candidate.changed_function = std::move(applied->changed_function);
+  item.exact = std::move(applied->exact);
+  item.candidate = std::make_shared<const Candidate>(std::move(candidate));
+  parts_.events.on_proposed(proposal, progress_);
+
+  const auto [known, is_new] = trees_.emplace(item.candidate->tree_sha256, proposal.id);
+  if (!is_new && known->second != proposal.id) return reuse(item, known->second);
+  evaluate(proposal.id, item.candidate);
+  return {};
+}
+
+/// The same tree is not evaluated twice: what the first one showed is taken, or waited for.
+Result<void> Evolution::reuse(InFlight& item, CandidateId first) {
+  const auto other = in_flight_.find(first);
+  if (other != in_flight_.end() && !other->second.evaluation) {
+    item.waits_for = first;
+    return {};
+  }
+  Evaluation evaluation;
+  if (other != in_flight_.end()) {
+    evaluation = *other->second.evaluation;
+  } else if (first == kBaselineId) {
+    evaluation = *baseline_evaluation_;
+  } else {
+    Result<StoredEvaluation> stored = parts_.store.evaluation(first);
+    if (!stored) return stored.error();
+    evaluation = std::move(stored->evaluation);
+  }
+  evaluation.reused_from = first;
+  finish(item, std::move(evaluation));
+  return {};
+}
+
+void Evolution::reject(InFlight& item, EvaluationStatus status, std::string reason) {
+  item.proposal.reason = reason;
+  Evaluation evaluation;
+  evaluation.status = status;
+  evaluation.reason = std::move(reason);
+  evaluation.stages.push_back({});
+  evaluation.stages.back().status = StageStatus::failed;
+  finish(item, std::move(evaluation));
+}
+
+void Evolution::evaluate(CandidateId id, std::shared_ptr<const Candidate> candidate) {
+  ++evaluating_;
+  parts_.workers.submit([&evaluator = parts_.evaluator, inbox = inbox_, stop = evaluations_.get_token(), id,
+                         candidate = std::move(candidate)] {
+    inbox->push(Evaluated{id, evaluator.evaluate(*candidate, stop)});
+  });
+}
+
+void Evolution::finish(InFlight& item, Evaluation evaluation) {
+  evaluation.id = item.proposal.id;
+  item.evaluation = std::move(evaluation);
+  finished_.push_back(item.proposal.id);
+}
+
+// ---- Wait ----------------------------------------------------------------------------------------------------------
+
+Result<void> Evolution::wait_for_event() {
+  std::optional<Event> event = inbox_->pop(kTick);
+  if (!event) {
+    refresh_progress();
+    parts_.events.on_tick(progress_);
+    return {};
+  }
+  return std::visit([this](auto&& what) { return take(std::move(what)); }, std::move(*event));
+}
+
+Result<void> Evolution::take(Replied event) {
+  InFlight& item = in_flight_.at(event.id);
+  item.asks_model = false;
+  if (event.reply) {
+    endpoint_answered_ = true;
+    replies_missed_in_a_row_ = 0;
+    item.proposal.reply = std::move(event.reply->text);
+    item.proposal.usage = event.reply->usage;
+    item.proposal.latency = event.reply->latency;
+    const std::string only_file = item.parent->tree.size() == 1 ? item.parent->tree.begin()->first : "";
+    Result<Patch> patch = parse_patch(item.proposal.reply, only_file);
+    if (!patch && event.reply->finish_reason == "length") {
+      patch = Error{patch.error().code,
+                    patch.error().message + " (the reply was cut off at max_tokens; make the patch smaller)"};
+    }
+    return propose(item, std::move(patch));
+  }
+  const Error& error = event.reply.error();
+  if (error.code == Error::Code::cancelled) return {};
+  const bool is_useless = error.code == Error::Code::invalid_argument || error.code == Error::Code::not_found;
+  if (++replies_missed_in_a_row_ >= kMissedRepliesToGiveUp || (is_useless && !endpoint_answered_)) {
+    return Error{Error::Code::unavailable,
+                 fmt::format("{}; the run is saved, `aiopt resume` goes on with it", error.message)};
+  }
+  reject(item, EvaluationStatus::no_reply, error.message);
+  return {};
+}
+
+Result<void> Evolution::take(Evaluated event) {
+  --evaluating_;
+  if (!event.evaluation) {
+    if (event.evaluation.error().code != Error::Code::cancelled) return event.evaluation.error();
+    in_flight_.erase(event.id);
+    return {};
+  }
+  finish(in_flight_.at(event.id), std::move(*event.evaluation));
+  for (auto& [id, item] : in_flight_) {
+    if (item.waits_for != event.id || item.evaluation) continue;
+    if (auto reused = reuse(item, event.id); !reused) return reused.error();
+  }
+  return {};
+}
+
+// ---- Tell ----------------------------------------------------------------------------------------------------------
+
+Evolution::InFlight* Evolution::next_to_tell() {
+  if (finished_.empty()) return nullptr;
+  if (!options_.reproducible) return &in_flight_.at(finished_.front());
+  InFlight& oldest = in_flight_.begin()->second;
+  return oldest.evaluation ? &oldest : nullptr;
+}
+
+Result<void> Evolution::tell(CandidateId id) {
+  InFlight item = std::move(in_flight_.extract(id).mapped());
+  std::erase(finished_, id);
+  StoredEvaluation stored;
+  if (item.candidate) {
+    Result<std::optional<Fitness>> fitness = fitness_of(*item.candidate, *item.evaluation);
+    if (!fitness) return fitness.error();
+    stored.fitness = std::move(*fitness);
+    stored.tree_sha256 = item.candidate->tree_sha256;
+    stored.generation = item.candidate->generation;
+    stored.changed_function = item.candidate->changed_function;
+  }
+  // The archive keeps the figures; what the stages printed is in run.db.
+  stored.evaluation = std::move(*item.evaluation);
+  const auto evaluation = std::make_shared<const Evaluation>(without_outputs(stored.evaluation));
+  Result<std::optional<AddResult>> added =
+      parts_.scheduler.tell(item.proposal, item.candidate, evaluation, stored.fitness);
+  if (!added) return added.error();
+  if (id != kBaselineId) ++told_;
+  count(item.proposal, *evaluation);
+  remember_failure(item.proposal, *evaluation);
+  refresh_progress();
+
+  stored.proposal = std::move(item.proposal);
+  stored.asked_after = item.asked_after;
+  stored.told = told_;
+  stored.exact = std::move(item.exact);
+  stored.added = *added;
+  stored.run_seconds = progress_.seconds;
+  if (auto committed = parts_.store.commit({stored, new_asks_, rng_.state()}); !committed) return committed.error();
+  new_asks_.clear();
+  parts_.events.on_told(stored.proposal, stored.evaluation, stored.fitness, *added, progress_);
+  return {};
+}
+
+/// Nothing for a candidate that did not pass. One whose benchmark lacks a metric that an axis needs did not.
+Result<std::optional<Fitness>> Evolution::fitness_of(const Candidate& candidate, Evaluation& evaluation) const {
+  if (evaluation.status != EvaluationStatus::passed) return std::optional<Fitness>{};
+  Result<std::vector<Measure>> measures = measures_of(parts_.task.axes, candidate, evaluation);
+  if (!measures) {
+    if (candidate.id == kBaselineId) return measures.error();
+    evaluation.status = EvaluationStatus::benchmark_failed;
+    evaluation.reason = measures.error().message;
+    return std::optional<Fitness>{};
+  }
+  return std::optional(Fitness{parts_.fitness.objective(evaluation, *baseline_evaluation_), std::move(*measures)});
+}
+
+void Evolution::count(const Proposal& proposal, const Evaluation& evaluation) {
+  progress_.tokens.prompt_tokens += proposal.usage.prompt_tokens;
+  progress_.tokens.completion_tokens += proposal.usage.completion_tokens;
+  progress_.usd += usd(parts_.task.llm.models, proposal.model, proposal.usage);
+  if (proposal.id == kBaselineId) return;
+  ++progress_.outcomes[evaluation.status];
+  if (evaluation.reused_from) ++progress_.reused;
+}
+
+void Evolution::remember_failure(const Proposal& proposal, const Evaluation& evaluation) {
+  if (evaluation.status == EvaluationStatus::passed || evaluation.status == EvaluationStatus::no_reply) return;
+  failures_.push_back(
+      {proposal.id, evaluation.status, evaluation.reason,
+       shorten_middle(proposal.reply.empty() ? proposal.ask.note : proposal.reply, kRememberedPatchBytes)});
+  if (failures_.size() > kRememberedFailures) failures_.pop_front();
+}
+
+void Evolution::refresh_progress() {
+  progress_.evaluations = told_;
+  progress_.evaluating = static_cast<std::uint64_t>(evaluating_);
+  progress_.waiting_for_model = static_cast<std::uint64_t>(
+      std::count_if(in_flight_.begin(), in_flight_.end(), [](const auto& entry) { return entry.second.asks_model; }));
+  progress_.seconds = earlier_seconds_ + std::chrono::duration<double>(monotonic_now() - started_).count();
+  progress_.lane_busy_share = parts_.lane_busy_share();
+  const Archive& archive = parts_.scheduler.archive(IslandId{0});
+  progress_.archive = archive.stats();
+  if (const Elite* elite = archive.best()) {
+    progress_.best = elite->candidate->id;
+    progress_.best_speedup = elite->evaluation->benchmark ? elite->evaluation->benchmark->speedup() : 1.0;
+  }
+}
+
+}  // namespace aiopt

@@ -1,0 +1,214 @@
+/// evolve() and resume(): puts the parts of a run together around the loop.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <memory>
+#include <thread>
+#include <utility>
+
+#include <aiopt/evolution.hpp>
+
+#include "archive/grid_archive.hpp"
+#include "base/clock.hpp"
+#include "base/files.hpp"
+#include "base/worker_pool.hpp"
+#include "core/task_yaml.hpp"
+#include "engine/builtins.hpp"
+#include "engine/evolution.hpp"
+#include "engine/run_options.hpp"
+#include "engine/version.hpp"
+#include "evaluate/local_evaluator.hpp"
+#include "fitness/causal_fitness.hpp"
+#include "llm/openai_chat.hpp"
+#include "llm/recorded_chat.hpp"
+#include "prompt/prompt_builder.hpp"
+#include "select/strategies.hpp"
+#include "source/source_tree.hpp"
+#include "store/run_store.hpp"
+
+namespace aiopt {
+
+namespace {
+
+constexpr int kReproducibleWindow = 4;
+
+bool has_model(const Task& task, const EvolutionOptions& options) {
+  return !task.llm.api_base.empty() || !options.replay.empty();
+}
+
+/// Fills in what the options leave open, so that run.db says what was used.
+Result<void> complete(Task& task, EvolutionOptions& options) {
+  const bool model = has_model(task, options);
+  task.emitters = emitters_of(task, model);
+  const bool asks_model = std::any_of(task.emitters.begin(), task.emitters.end(),
+                                      [](const EmitterTask& emitter) { return emitter_needs_model(emitter.name); });
+  if (asks_model && !model) {
+    return Error{Error::Code::invalid_argument,
+                 "the emitter 'llm' needs an endpoint; give --api-base URL, or `llm: {api_base: ...}` in the task"};
+  }
+  if (asks_model && task.llm.models.empty()) {
+    return Error{Error::Code::invalid_argument,
+                 "the emitter 'llm' needs a model; give --model NAME, or `llm: {models: ...}` in the task"};
+  }
+  if (options.workers <= 0) options.workers = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  if (options.window <= 0) {
+    const int wide = asks_model ? 2 * options.workers + 2 : options.workers + 2;
+    options.window = options.reproducible ? kReproducibleWindow : wide;
+  }
+  return {};
+}
+
+Result<std::unique_ptr<ChatClient>> make_chat(const Task& task, const EvolutionOptions& options, ApiKey key) {
+  if (!options.replay.empty()) return make_replaying_chat(options.replay);
+  if (task.llm.api_base.empty()) return std::unique_ptr<ChatClient>{};
+  Result<std::unique_ptr<ChatClient>> chat = make_openai_chat(task.llm, std::move(key));
+  if (!chat || options.record.empty()) return chat;
+  return make_recording_chat(std::move(*chat), options.record);
+}
+
+Result<std::unique_ptr<PromptBuilder>> load_prompts(const Task& task) {
+  std::vector<std::filesystem::path> folders = {default_prompt_folder()};
+  std::error_code ignored;
+  const std::filesystem::path own = task.file.parent_path() / "prompts";
+  if (std::filesystem::is_directory(own, ignored)) folders.insert(folders.begin(), own);
+  Result<PromptBuilder> builder = PromptBuilder::load(folders);
+  if (!builder) return builder.error();
+  return std::make_unique<PromptBuilder>(std::move(*builder));
+}
+
+Result<Scheduler> make_scheduler(const Task& task, const SourceTree& baseline) {
+  Island island;
+  island.archive = make_grid_archive(task.axes);
+  island.selection = make_selection(task.selection);
+  if (!island.selection) {
+    return Error{Error::Code::invalid_argument, fmt::format("unknown selection '{}'; there are {}", task.selection,
+                                                            fmt::join(selection_names(), ", "))};
+  }
+  for (const EmitterTask& emitter : task.emitters) {
+    Result<std::unique_ptr<Emitter>> made = make_emitter(emitter.name, task, baseline);
+    if (!made) return made.error();
+    island.emitters.push_back({std::move(*made), emitter.weight});
+  }
+  std::vector<Island> islands;
+  islands.push_back(std::move(island));
+  return Scheduler(std::move(islands));
+}
+
+void say_what_proposes(const Task& task, bool model, EventSink& events) {
+  std::vector<std::string> names;
+  for (const EmitterTask& emitter : task.emitters) names.push_back(emitter.name);
+  events.on_notice(fmt::format("proposals come from {}{}", fmt::join(names, " and "),
+                               model ? "" : " (no endpoint given: --api-base URL --model NAME asks a model)"));
+}
+
+/// The best candidate is measured once more, in pairs with the unmodified tree, outside the search that chose it.
+Result<std::optional<BenchmarkResult>> measure_claim(const Elite& best, int pairs, Evaluator& evaluator,
+                                                     RunStore& store, EventSink& events, const std::stop_token& stop) {
+  Result<std::optional<StoredClaim>> known = store.claim();
+  if (!known) return known.error();
+  if (*known && (*known)->id == best.candidate->id) return std::optional((*known)->benchmark);
+  if (pairs <= 0 || best.candidate->id == kBaselineId) return std::optional<BenchmarkResult>{};
+  events.on_notice(fmt::format("measuring the best candidate, {}, again: {} pairs with the unmodified program",
+                               to_number(best.candidate->id), pairs));
+  Result<BenchmarkResult> measured = evaluator.measure(*best.candidate, pairs, stop);
+  if (!measured && measured.error().code == Error::Code::cancelled) return std::optional<BenchmarkResult>{};
+  if (!measured) {
+    events.on_notice(fmt::format("the best candidate could not be measured again: {}", measured.error().message));
+    return std::optional<BenchmarkResult>{};
+  }
+  if (auto kept = store.commit_claim({best.candidate->id, *measured}); !kept) return kept.error();
+  return std::optional(std::move(*measured));
+}
+
+Result<RunOutcome> run_sitting(const Task& task, const SourceTree& baseline, const EvolutionOptions& options,
+                               ChatClient* chat, const std::filesystem::path& folder, RunStore& store,
+                               EventSink& events, const StopTokens& stop) {
+  Result<Scheduler> scheduler = make_scheduler(task, baseline);
+  if (!scheduler) return scheduler.error();
+  std::unique_ptr<PromptBuilder> prompts;
+  if (chat != nullptr) {
+    Result<std::unique_ptr<PromptBuilder>> loaded = load_prompts(task);
+    if (!loaded) return loaded.error();
+    prompts = std::move(*loaded);
+  }
+  const std::unique_ptr<FitnessFunction> fitness = make_fitness(task.fitness);
+  MeasurementLane lane;
+  const std::unique_ptr<Evaluator> evaluator =
+      make_local_evaluator(task, baseline, lane, {folder / "workspaces", options.workers});
+  WorkerPool workers(options.workers);
+  Evolution evolution({task, baseline, *scheduler, *evaluator, *fitness, chat, prompts.get(), store, workers,
+                       events, [&lane] { return lane.busy_share(); }},
+                      options, stop);
+
+  say_what_proposes(task, chat != nullptr, events);
+  Result<RunEnd> end = evolution.run();
+  if (!end) return end.error();
+  RunOutcome outcome{*end, evolution.progress(), std::nullopt};
+  if (*end == RunEnd::interrupted) return outcome;
+  Result<std::optional<BenchmarkResult>> claim =
+      measure_claim(evolution.best(), options.claim_pairs, *evaluator, store, events, stop.finish);
+  if (!claim) return claim.error();
+  outcome.claim = std::move(*claim);
+  return outcome;
+}
+
+}  // namespace
+
+Result<RunOutcome> evolve(const Task& given_task, const EvolutionOptions& given_options,
+                          const std::filesystem::path& folder, EventSink& events, StopTokens stop) {
+  Task task = given_task;
+  EvolutionOptions options = given_options;
+  ApiKey key = take_api_key(task.llm.api_key_env);
+  if (auto completed = complete(task, options); !completed) return completed.error();
+  Result<std::string> yaml = read_file(task.file);
+  if (!yaml) return yaml.error();
+  Result<SourceTree> baseline = load_source_tree(task.source, task.editable);
+  if (!baseline) return baseline.error();
+  // Before a folder is made: a mistake in the task or the options leaves nothing behind.
+  if (auto scheduler = make_scheduler(task, *baseline); !scheduler) return scheduler.error();
+  Result<std::unique_ptr<ChatClient>> chat = make_chat(task, options, std::move(key));
+  if (!chat) return chat.error();
+
+  RunHeader header;
+  header.task_yaml = std::move(*yaml);
+  header.task_file = std::filesystem::absolute(task.file).string();
+  header.options_json = run_options_to_json(options, task);
+  header.baseline_sha256 = tree_sha256(*baseline);
+  header.aiopt_version = kVersion;
+  header.started_at = utc_timestamp();
+  Result<std::unique_ptr<RunStore>> store = RunStore::create(folder, header, task.axes);
+  if (!store) return store.error();
+  return run_sitting(task, *baseline, options, chat->get(), folder, **store, events, stop);
+}
+
+Result<RunOutcome> resume(const std::filesystem::path& folder, const ResumeOptions& changes, EventSink& events,
+                          StopTokens stop) {
+  Result<std::unique_ptr<RunStore>> store = RunStore::open(folder, RunStore::Access::read_write);
+  if (!store) return store.error();
+  const RunHeader& header = (*store)->header();
+  Result<Task> task = parse_task(header.task_yaml, header.task_file);
+  if (!task) return Error{task.error().code, fmt::format("the task of {}: {}", folder.string(), task.error().message)};
+  Result<EvolutionOptions> options = run_options_from_json(header.options_json, *task);
+  if (!options) return options.error();
+  ApiKey key = take_api_key(task->llm.api_key_env);
+  options->iterations = changes.iterations.value_or(options->iterations);
+  if (auto kept = (*store)->set_options(run_options_to_json(*options, *task)); !kept) return kept.error();
+  options->workers = changes.workers;
+  if (auto completed = complete(*task, *options); !completed) return completed.error();
+  Result<SourceTree> baseline = load_source_tree(task->source, task->editable);
+  if (!baseline) return baseline.error();
+  if (tree_sha256(*baseline) != header.baseline_sha256) {
+    return Error{
+        Error::Code::invalid_argument,
+        fmt::format("cannot resume {}: the editable files of {} are not those that the run started from; restore them, "
+                    "or start a new run",
+                    folder.string(), task->source.string())};
+  }
+  Result<std::unique_ptr<ChatClient>> chat = make_chat(*task, *options, std::move(key));
+  if (!chat) return chat.error();
+  return run_sitting(*task, *baseline, *options, chat->get(), folder, **store, events, stop);
+}
+
+}  // namespace aiopt

@@ -1,0 +1,20 @@
+/// The command line's part of a run, as run.db keeps it: what a resumed sitting must know again.
+
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <aiopt/evolution.hpp>
+#include <aiopt/result.hpp>
+#include <aiopt/task.hpp>
+
+namespace aiopt {
+
+/// The options and what the command line set in the task (endpoint, models, emitters, selection). No key is in it.
+std::string run_options_to_json(const EvolutionOptions& options, const Task& task);
+
+/// Puts them back. Errors: corruption.
+Result<EvolutionOptions> run_options_from_json(std::string_view json, Task& task);
+
+}  // namespace aiopt

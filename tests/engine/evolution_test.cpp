@@ -1,0 +1,162 @@
+/// The loop, on fakes around a real store.
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "support/scripted_chat.hpp"
+#include "support/small_run.hpp"
+
+using namespace aiopt;
+
+namespace {
+
+Result<ChatReply> reply_with_value(std::uint64_t value) {
+  ChatReply reply;
+  reply.text = reply_text_with_value(value);
+  reply.usage = {100, 10};
+  return reply;
+}
+
+Result<ChatReply> reply_with_text(std::string text) {
+  ChatReply reply;
+  reply.text = std::move(text);
+  return reply;
+}
+
+/// Depends on all of the prompt, so that two searches that differ anywhere differ from there on.
+ChatReply reply_to_prompt(const ChatRequest& request) {
+  return *reply_with_value(100 + std::hash<std::string>{}(request.messages.back().content) % 50);
+}
+
+EvolutionOptions options_for(std::uint64_t iterations, int workers = 2) {
+  EvolutionOptions options;
+  options.iterations = iterations;
+  options.workers = workers;
+  options.window = workers + 2;
+  return options;
+}
+
+EvolutionOptions reproducible(std::uint64_t iterations, int workers = 2) {
+  EvolutionOptions options = options_for(iterations, workers);
+  options.reproducible = true;
+  options.window = 4;
+  return options;
+}
+
+RunEnd end_of(const Result<RunEnd>& end) {
+  REQUIRE_MESSAGE(end.has_value(), end.error().message);
+  return *end;
+}
+
+}  // namespace
+
+TEST_CASE("a run ends with the asked number of evaluations and the best of them") {
+  std::uint64_t value = 100;
+  ScriptedChat chat([&](const ChatRequest&) { return reply_with_value(++value); });
+  SmallRun run;
+  CHECK(end_of(run.run(*run.create_store(), chat, options_for(30))) == RunEnd::budget_spent);
+  CHECK(run.sink.told.size() == 31);
+  CHECK(run.progress.outcomes.at(EvaluationStatus::passed) == 30);
+  CHECK(run.progress.best_speedup == doctest::Approx(1.3));
+  CHECK(run.progress.tokens.prompt_tokens == 3000);
+}
+
+TEST_CASE("what fails is counted, told and shown to the model next") {
+  ScriptedChat chat([](const ChatRequest& request) -> Result<ChatReply> {
+    switch (request.number % 4) {
+      case 0:
+        return reply_with_text("I would rather not.");
+      case 1:
+        return reply_with_text(fmt::format("```cpp main.cc\n// does not build {}\n```\n", request.number));
+      case 2:
+        return Error{Error::Code::unavailable, "endpoint said 500 four times"};
+      default:
+        return reply_with_value(request.number);
+    }
+  });
+  SmallRun run;
+  EvolutionOptions options = options_for(20, 1);
+  options.window = 1;
+  CHECK(end_of(run.run(*run.create_store(), chat, options)) == RunEnd::budget_spent);
+  CHECK(run.progress.outcomes == std::map<EvaluationStatus, std::uint64_t>{{EvaluationStatus::passed, 5},
+                                                                           {EvaluationStatus::patch_rejected, 5},
+                                                                           {EvaluationStatus::build_failed, 5},
+                                                                           {EvaluationStatus::no_reply, 5}});
+  CHECK(run.evaluator.calls == 1 + 10);  // A rejected patch costs no build.
+  CHECK(chat.requests.back().messages.back().content.find("does not build") != std::string::npos);
+}
+
+TEST_CASE("a tree that was evaluated is not evaluated again") {
+  ScriptedChat chat([](const ChatRequest& request) { return reply_with_value(request.number % 2 == 0 ? 120 : 130); });
+  SmallRun run;
+  end_of(run.run(*run.create_store(), chat, options_for(20)));
+  CHECK(run.progress.evaluations == 20);
+  CHECK(run.evaluator.calls == 3);
+  // A reply that gives the parent's own tree changes nothing, and is refused.
+  CHECK(run.progress.reused + run.progress.outcomes[EvaluationStatus::patch_rejected] == 18);
+}
+
+TEST_CASE("a seed and the same replies give the same run, whatever the number of workers") {
+  std::set<std::string> exports;
+  for (const int workers : {1, 2, 4, 7}) {
+    ScriptedChat chat(reply_to_prompt);
+    SmallRun run;
+    run.evaluator.delay = std::chrono::milliseconds(workers);
+    end_of(run.run(*run.create_store(), chat, reproducible(40, workers)));
+    exports.insert(run.exported());
+  }
+  CHECK(exports.size() == 1);
+}
+
+TEST_CASE("a run that was killed and resumed is the run that was never stopped") {
+  ScriptedChat chat(reply_to_prompt);
+  SmallRun run;
+  // What a kill after the n-th commit would leave behind: a copy of the folder at that moment.
+  run.after_told = [&](const RunProgress& progress) {
+    for (const std::uint64_t at : {0, 1, 7, 29}) {
+      if (progress.evaluations != at) continue;
+      std::filesystem::copy(run.folder.path() / "run", run.folder.path() / std::to_string(at));
+    }
+  };
+  end_of(run.run(*run.create_store(), chat, reproducible(30)));
+  const std::string whole = run.exported();
+  run.after_told = nullptr;
+  for (const char* name : {"0", "1", "7", "29"}) {
+    end_of(run.run(*run.open_store(name), chat, reproducible(30)));
+    CHECK(run.sink.notices.empty());  // The search asked for what it had asked before.
+    CHECK(run.exported(name) == whole);
+  }
+}
+
+TEST_CASE("an endpoint that refuses from the start ends the run, which can be resumed") {
+  bool refuses = true;
+  ScriptedChat chat([&](const ChatRequest& request) -> Result<ChatReply> {
+    if (refuses) return Error{Error::Code::invalid_argument, "endpoint said 401 Unauthorized"};
+    return reply_with_value(100 + request.number);
+  });
+  SmallRun run;
+  {
+    const auto end = run.run(*run.create_store(), chat, options_for(10));
+    REQUIRE_FALSE(end.has_value());
+    CHECK(end.error().message.find("401") != std::string::npos);
+  }
+  refuses = false;
+  end_of(run.run(*run.open_store(), chat, options_for(10)));
+  CHECK(run.progress.evaluations == 10);
+}
+
+TEST_CASE("a stopped run finishes what is being evaluated, and keeps it") {
+  std::stop_source finish;
+  ScriptedChat chat([&](const ChatRequest& request) {
+    if (request.number == 9) finish.request_stop();
+    return reply_with_value(100 + request.number);
+  });
+  SmallRun run;
+  CHECK(end_of(run.run(*run.create_store(), chat, options_for(1000), {finish.get_token(), {}})) == RunEnd::interrupted);
+  CHECK(run.progress.evaluations >= 5);
+  CHECK(run.progress.evaluations <= 9);
+}

@@ -1,0 +1,46 @@
+/// Runs the aiopt program.
+
+#include "support/program.hpp"
+
+#include <cstdlib>
+#include <fstream>
+#include <stdexcept>
+
+namespace aiopt {
+
+ProgramResult run_aiopt(const std::vector<std::string>& arguments, const std::filesystem::path& folder,
+                        const std::string& input, std::chrono::milliseconds timeout) {
+  const char* program = std::getenv("AIOPT_PROGRAM");
+  if (program == nullptr) throw std::runtime_error("AIOPT_PROGRAM is not set; run this by meson test");
+  std::vector<std::string> all = {program};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  Command command;
+  command.directory = folder;
+  command.input = input;
+  command.timeout = timeout;
+  Result<CommandResult> ran = run_program(all, command);
+  if (!ran) throw std::runtime_error(ran.error().message);
+  return {ran->exit_code(), ran->out, ran->output};
+}
+
+std::filesystem::path make_tiny_task(const std::filesystem::path& parent, const std::string& more_yaml) {
+  const std::filesystem::path folder = parent / "tiny";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "main.cc") << "int main() {\n  int value = 100;\n  return value;\n}\n";
+  std::ofstream(folder / "task.yaml") << R"(name: tiny
+editable: ["*.cc"]
+build: "! grep -n 'does not build' main.cc"
+test: "! grep -n 'fails its tests' main.cc"
+benchmark:
+  command: "sed -n 's/.*value = \\([0-9]*\\).*/throughput: \\1/p' main.cc"
+  parser: lines
+  throughput: throughput
+  pairs: 1
+archive:
+  throughput: {cells: 20, lower: 0, upper: 200}
+  function: auto
+)" << more_yaml;
+  return folder;
+}
+
+}  // namespace aiopt
