@@ -1,0 +1,193 @@
+/// The command line, all of it. The one translation unit that sees CLI11, which costs seconds to compile.
+
+#include "cli/arguments.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/text.hpp"
+#include "cli/command.hpp"
+#include "cli/commands.hpp"
+#include "engine/version.hpp"
+
+namespace aiopt {
+
+namespace {
+
+/// Set by the subcommand that the arguments chose.
+using Action = std::function<int()>;
+
+void add_evolve(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<EvolveArguments>();
+  CLI::App* command = app.add_subcommand("evolve", "Evolve a program: the main job");
+  command->add_option("TASK", arguments->task, "A task.yaml, or the folder that holds it")->required();
+  command->add_option("--mode", arguments->mode, "fast: by benchmark and CPU accounting, no profilers")
+      ->check(CLI::IsMember({"fast", "full", "hybrid"}))
+      ->capture_default_str();
+  command->add_option("--iterations", arguments->options.iterations, "Evaluations to make")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}))
+      ->capture_default_str();
+  command->add_option("--run", arguments->run_folder, "Folder for run.db; default aiopt-runs/<task>-<n>");
+  command->add_option("--seed", arguments->options.seed, "Of all randomness")->capture_default_str();
+  command
+      ->add_option("--workers", arguments->options.workers, "Candidates built and tested at once; 0: one a processor")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  command->add_option("--window", arguments->options.window, "Proposals in flight at most; 0: by the workers")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  command->add_option("--selection", arguments->selection, "How parents are picked; see `aiopt list`");
+  command->add_option("--api-base", arguments->api_base,
+                      "OpenAI-compatible endpoint, http://127.0.0.1:8080/v1; the key comes from OPENAI_API_KEY");
+  command->add_option("--model", arguments->models, "NAME[:WEIGHT], may be given again");
+  command->add_option("--emitter", arguments->emitters, "NAME[:WEIGHT], may be given again; see `aiopt list`");
+  command->add_option("--budget-usd", arguments->budget_usd, "Ask no model once this much is spent")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--budget-time", arguments->budget_time, "End after this long: 30m, 2h");
+  command->add_flag("--reproducible", arguments->options.reproducible,
+                    "Tell results in the order asked: a seed and recorded replies give the same run again");
+  command
+      ->add_option("--claim-pairs", arguments->options.claim_pairs,
+                   "Pairs in which the best is measured again at the end; 0: not")
+      ->check(CLI::Range(0, 1000))
+      ->capture_default_str();
+  CLI::Option* record = command->add_option("--record", arguments->record, "Append the model's replies to this file");
+  command->add_option("--replay", arguments->replay, "Take the model's replies from this file, without network")
+      ->excludes(record)
+      ->check(CLI::ExistingFile);
+  command->add_flag("--json", arguments->json, "Print the result as JSON");
+  command->callback([arguments, &action] { action = [arguments] { return evolve_command(*arguments); }; });
+}
+
+void add_resume(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<ResumeArguments>();
+  CLI::App* command = app.add_subcommand("resume", "Go on with a run where it stopped, however it stopped");
+  command->add_option("RUN", arguments->folder, "The run's folder")->required();
+  command->add_option("--iterations", arguments->iterations, "A new total of evaluations")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}));
+  command->add_option("--workers", arguments->workers, "Candidates built and tested at once; 0: one a processor")
+      ->check(CLI::Range(0, 1024));
+  command->add_flag("--json", arguments->json, "Print the result as JSON");
+  command->callback([arguments, &action] { action = [arguments] { return resume_command(*arguments); }; });
+}
+
+void add_evaluate(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<EvaluateArguments>();
+  CLI::App* command = app.add_subcommand("evaluate", "One candidate through apply, build, test and benchmark");
+  command->add_option("TASK", arguments->task, "A task.yaml, or the folder that holds it")->required();
+  command->add_option("--patch", arguments->patch, "A patch file, - for stdin; without one the unmodified source");
+  command->add_flag("--json", arguments->json, "Print the Evaluation as JSON");
+  command->callback([arguments, &action] { action = [arguments] { return evaluate_command(*arguments); }; });
+}
+
+void add_show(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<ShowArguments>();
+  CLI::App* command = app.add_subcommand("show", "The state of a run and its elites, or one candidate's story");
+  command->add_option("RUN", arguments->folder, "The run's folder")->required();
+  command->add_option("CANDIDATE", arguments->candidate, "A candidate's number; 0 is the unmodified source");
+  command->add_flag("--json", arguments->json, "Print it as JSON");
+  command->callback([arguments, &action] { action = [arguments] { return show_command(*arguments); }; });
+}
+
+void add_best(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<BestArguments>();
+  CLI::App* command = app.add_subcommand("best", "The best candidate's patch against the unmodified source");
+  command->add_option("RUN", arguments->folder, "The run's folder")->required();
+  command->add_option("CANDIDATE", arguments->candidate, "Another candidate's number");
+  command->add_option("-o,--output", arguments->output, "Write the patch to this file");
+  command->add_option("--apply", arguments->apply, "Apply the patch to the source in this folder")
+      ->check(CLI::ExistingDirectory);
+  command->add_flag("--json", arguments->json, "Print id and patch as JSON");
+  command->callback([arguments, &action] { action = [arguments] { return best_command(*arguments); }; });
+}
+
+void add_export(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<ExportArguments>();
+  CLI::App* command =
+      app.add_subcommand("export", "Everything that a run decided, as JSON lines; equal for equal searches");
+  command->add_option("RUN", arguments->folder, "The run's folder")->required();
+  command->add_flag("--timings", arguments->timings,
+                    "With times, raw measurements and outputs, which differ from run to run");
+  command->callback([arguments, &action] { action = [arguments] { return export_command(*arguments); }; });
+}
+
+void add_init(CLI::App& app, Action& action) {
+  auto folder = std::make_shared<std::string>(".");
+  auto json = std::make_shared<bool>(false);
+  CLI::App* command = app.add_subcommand("init", "Write a task.yaml for a source tree");
+  command->add_option("DIR", *folder, "The source tree")->check(CLI::ExistingDirectory)->capture_default_str();
+  command->add_flag("--json", *json, "Print the file's place as JSON");
+  command->callback([folder, json, &action] { action = [folder, json] { return init_command(*folder, *json); }; });
+}
+
+void add_doctor(CLI::App& app, Action& action) {
+  auto task = std::make_shared<std::string>();
+  auto json = std::make_shared<bool>(false);
+  CLI::App* command = app.add_subcommand("doctor", "What this machine can build and measure, and how to get the rest");
+  command->add_option("TASK", *task, "Look at this task too");
+  command->add_flag("--json", *json, "Print it as JSON");
+  command->callback([task, json, &action] { action = [task, json] { return doctor_command(*task, *json); }; });
+}
+
+void add_list(CLI::App& app, Action& action) {
+  auto json = std::make_shared<bool>(false);
+  CLI::App* command =
+      app.add_subcommand("list", "Emitters, selection strategies, archives, fitness functions, parsers");
+  command->add_flag("--json", *json, "Print them as JSON");
+  command->callback([json, &action] { action = [json] { return list_command(*json); }; });
+}
+
+/// Names the nearest option that there is, where one was not known.
+std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
+  std::string message = error.what();
+  const auto chosen = app.get_subcommands();
+  const CLI::App& command = chosen.empty() ? app : *chosen.front();
+  const std::vector<std::string> left = chosen.empty() ? app.remaining() : command.remaining();
+  if (left.empty()) return message;
+  const std::string unknown = left.front().substr(0, left.front().find('='));
+  std::vector<std::string> names;
+  if (unknown.starts_with("-")) {
+    for (const CLI::Option* option : command.get_options()) {
+      for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    }
+  } else if (chosen.empty()) {
+    for (const CLI::App* subcommand : app.get_subcommands([](const CLI::App*) { return true; }))
+      names.push_back(subcommand->get_name());
+  }
+  const std::string near = nearest_name(unknown, names);
+  const char* what = unknown.starts_with("-") ? "option" : chosen.empty() ? "command" : "argument";
+  return fmt::format("unknown {} '{}'{}", what, unknown, near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+}
+
+}  // namespace
+
+int run_arguments(int argc, char** argv) {
+  CLI::App app("Evolves C and C++ programs towards speed: patch, build, test, measure, keep the best of every kind.",
+               "aiopt");
+  app.set_version_flag("--version", std::string("aiopt ") + std::string(kVersion));
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(34);
+  Action action;
+  for (const auto add :
+       {add_evolve, add_resume, add_evaluate, add_show, add_best, add_export, add_init, add_doctor, add_list}) {
+    add(app, action);
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    const std::string command = app.get_subcommands().empty() ? "" : app.get_subcommands().front()->get_name() + " ";
+    fmt::print(stderr, "aiopt: {}\nTry 'aiopt {}--help'.\n", usage_message(app, error), command);
+    return kUsage;
+  }
+  return action();
+}
+
+}  // namespace aiopt

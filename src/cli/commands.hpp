@@ -1,0 +1,73 @@
+/// The subcommands: what each is given, and how it is run. One file each, of its name.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <aiopt/evolution.hpp>
+
+namespace aiopt {
+
+struct EvolveArguments {
+  std::string task;
+  std::string mode = "fast";
+  std::string run_folder;
+  std::string selection;
+  std::string api_base;
+  std::vector<std::string> models;
+  std::vector<std::string> emitters;
+  std::string budget_time;
+  EvolutionOptions options;
+  std::string record;
+  std::string replay;
+  double budget_usd = 0.0;
+  bool json = false;
+};
+
+struct ResumeArguments {
+  std::string folder;
+  std::uint64_t iterations = 0;
+  int workers = 0;
+  bool json = false;
+};
+
+struct EvaluateArguments {
+  std::string task;
+  std::string patch;
+  bool json = false;
+};
+
+struct ShowArguments {
+  std::string folder;
+  std::optional<std::uint64_t> candidate;
+  bool json = false;
+};
+
+struct BestArguments {
+  std::string folder;
+  std::string output;
+  std::string apply;
+  std::optional<std::uint64_t> candidate;
+  bool json = false;
+};
+
+struct ExportArguments {
+  std::string folder;
+  bool timings = false;
+};
+
+// Each returns the program's exit status, see ExitCode.
+int evolve_command(const EvolveArguments& arguments);
+int resume_command(const ResumeArguments& arguments);
+int evaluate_command(const EvaluateArguments& arguments);
+int show_command(const ShowArguments& arguments);
+int best_command(const BestArguments& arguments);
+int export_command(const ExportArguments& arguments);
+int init_command(const std::string& folder, bool json);
+int doctor_command(const std::string& task, bool json);
+int list_command(bool json);
+
+}  // namespace aiopt
