@@ -1,0 +1,135 @@
+/// Each subcommand on a small run, and what its --json promises.
+
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/files.hpp"
+#include "support/program.hpp"
+
+using namespace aiopt;
+
+namespace {
+
+const char* const kDiff =
+    "--- a/main.cc\n+++ b/main.cc\n@@ -1,4 +1,4 @@\n int main() {\n-  int value = 100;\n+  int value = 150;\n   return value;\n }\n";
+
+nlohmann::json json_of(const ProgramResult& result) {
+  INFO(result.all);
+  REQUIRE(result.exit_code == 0);
+  const nlohmann::json json = nlohmann::json::parse(result.out, nullptr, false);
+  REQUIRE_FALSE(json.is_discarded());
+  return json;
+}
+
+/// A finished run of the constants emitter in folder/run.
+void make_run(const TemporaryFolder& folder) {
+  make_tiny_task(folder.path());
+  const ProgramResult run = run_aiopt({"evolve", "tiny", "--iterations=25", "--run=run", "--seed=3"}, folder.path());
+  INFO(run.all);
+  REQUIRE(run.exit_code == 0);
+  CHECK(run.all.find("no endpoint given") != std::string::npos);
+}
+
+}  // namespace
+
+TEST_CASE("evaluate --json keeps the contract") {
+  const TemporaryFolder folder;
+  make_tiny_task(folder.path());
+  const nlohmann::json json = json_of(run_aiopt({"evaluate", "tiny", "--patch", "-", "--json"}, folder.path(), kDiff));
+  CHECK(json["status"] == "passed");
+  CHECK(json["benchmark"]["throughput_ops_sec"] == 150.0);
+  CHECK(json["benchmark"]["baseline_throughput_ops_sec"] == 100.0);
+  CHECK(json["benchmark"]["speedup"] == 1.5);
+  CHECK(json["benchmark"]["speedup_interval"] == nlohmann::json{1.5, 1.5});
+  CHECK(json["benchmark"]["pairs"] == 1);
+  CHECK(json["measures"]["function"] == "main");
+  CHECK(json["tree"].get<std::string>().size() == 64);
+  CHECK(json["stages"].size() == 4);
+  CHECK(json["gates"].is_array());
+  // 0.30 x 1.5 + 0.20 x 1 + 0.30 x 1 + 0.20 x 1
+  CHECK(json["objective"] == 1.15);
+}
+
+TEST_CASE("evaluate says how far a candidate came") {
+  const TemporaryFolder folder;
+  make_tiny_task(folder.path());
+  const auto status_of = [&](const std::string& line) {
+    const std::string patch = "main.cc\n<<<<<<< SEARCH\n  return value;\n=======\n" + line + "\n>>>>>>> REPLACE\n";
+    return json_of(run_aiopt({"evaluate", "tiny", "--patch", "-", "--json"}, folder.path(), patch))["status"].get<std::string>();
+  };
+  CHECK(status_of("  // does not build") == "build_failed");
+  CHECK(status_of("  // fails its tests") == "tests_failed");
+  CHECK(status_of("  return value;") == "patch_rejected");
+  CHECK(status_of("  return value + 0;") == "passed");
+}
+
+TEST_CASE("show tells of the run and of one candidate") {
+  const TemporaryFolder folder;
+  make_run(folder);
+  const nlohmann::json json = json_of(run_aiopt({"show", "run", "--json"}, folder.path()));
+  CHECK(json["status"] == "finished");
+  CHECK(json["iterations"] == 25);
+  CHECK(json["best"]["speedup"].get<double>() > 1.0);
+  CHECK(json["best"]["remeasured"] == true);
+  CHECK(json["archive"]["coverage"].get<double>() > 0.0);
+  CHECK(json["archive"]["cells"].size() == json["archive"]["elites"]);
+  const std::string id = std::to_string(json["best"]["id"].get<int>());
+  const ProgramResult shown = run_aiopt({"show", "run", id}, folder.path());
+  CHECK(shown.exit_code == 0);
+  CHECK(shown.out.find("+  int value = ") != std::string::npos);
+  CHECK(run_aiopt({"show", "run"}, folder.path()).out.find("speed-up") != std::string::npos);
+}
+
+TEST_CASE("best prints, writes and applies the patch") {
+  const TemporaryFolder folder;
+  make_run(folder);
+  const ProgramResult printed = run_aiopt({"best", "run"}, folder.path());
+  CHECK(printed.out.starts_with("diff --git a/main.cc b/main.cc"));
+  CHECK(run_aiopt({"best", "run", "-o", "out.patch"}, folder.path()).exit_code == 0);
+  CHECK(*read_file(folder.path() / "out.patch") == printed.out);
+  std::filesystem::copy(folder.path() / "tiny", folder.path() / "copy");
+  CHECK(run_aiopt({"best", "run", "--apply", "copy"}, folder.path()).exit_code == 0);
+  CHECK(*read_file(folder.path() / "copy" / "main.cc") != *read_file(folder.path() / "tiny" / "main.cc"));
+  // A second time it does not apply: nothing is half-written.
+  const std::string applied = *read_file(folder.path() / "copy" / "main.cc");
+  CHECK(run_aiopt({"best", "run", "--apply", "copy"}, folder.path()).exit_code == 1);
+  CHECK(*read_file(folder.path() / "copy" / "main.cc") == applied);
+}
+
+TEST_CASE("resume with a larger total goes on, and the run remembers it") {
+  const TemporaryFolder folder;
+  make_run(folder);
+  CHECK(run_aiopt({"resume", "run"}, folder.path()).exit_code == 0);
+  CHECK(json_of(run_aiopt({"show", "run", "--json"}, folder.path()))["iterations"] == 25);
+  const nlohmann::json json = json_of(run_aiopt({"resume", "run", "--iterations=32", "--json"}, folder.path()));
+  CHECK(json["iterations"] == 32);
+  CHECK(json["budget"] == 32);
+}
+
+TEST_CASE("resume refuses a source that is no longer the baseline") {
+  const TemporaryFolder folder;
+  make_run(folder);
+  std::ofstream(folder.path() / "tiny" / "main.cc", std::ios::app) << "// changed\n";
+  const ProgramResult resumed = run_aiopt({"resume", "run", "--iterations=30"}, folder.path());
+  CHECK(resumed.exit_code == 1);
+  CHECK(resumed.all.find("not those that the run started from") != std::string::npos);
+}
+
+TEST_CASE("init writes a task that doctor and evaluate can read") {
+  const TemporaryFolder folder;
+  std::filesystem::create_directories(folder.path() / "program");
+  std::ofstream(folder.path() / "program" / "main.cc") << "#include <cstdio>\nint main() { std::puts(\"throughput: 5\"); }\n";
+  CHECK(run_aiopt({"init", "program"}, folder.path()).exit_code == 0);
+  CHECK(run_aiopt({"init", "program"}, folder.path()).exit_code == 1);
+  const nlohmann::json json = json_of(run_aiopt({"doctor", "program", "--json"}, folder.path()));
+  CHECK(json["ok"] == true);
+}
+
+TEST_CASE("list names what there is") {
+  const TemporaryFolder folder;
+  const nlohmann::json json = json_of(run_aiopt({"list", "--json"}, folder.path()));
+  CHECK(json["emitters"] == nlohmann::json{"llm", "patch_pool", "constants"});
+  CHECK(json["selections"].size() >= 2);
+}
