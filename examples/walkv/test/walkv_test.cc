@@ -120,11 +120,11 @@ void contents_follow_a_model() {
         check_equals(key, get(*db, key), at(model, key));
       }
     };
-    for (int step = 0; step < 4000; ++step) {
+    for (int step = 0; step < 3000; ++step) {
       const std::string key = "key" + std::to_string(random.below(130));
       const uint32_t action = random.below(1000);
       if (action < 450) {
-        const std::string value(random.below(10) == 0 ? random.below(6000) : random.below(80),
+        const std::string value(random.below(20) == 0 ? random.below(5000) : random.below(80),
                                 static_cast<char>('a' + step % 26));
         put(*db, kNoSync, key, value + std::to_string(step));
         model[key] = value + std::to_string(step);
