@@ -28,9 +28,9 @@ struct EvolutionOptions {
   /// workers, so that a seed and recorded replies give the same run again.
   bool reproducible = false;
 
-  std::optional<double> budget_usd;                  ///< No question is asked once this much is spent.
-  std::optional<std::chrono::seconds> budget_time;   ///< Of all sittings; what runs then is finished.
-  int claim_pairs = 7;  ///< Pairs in which the best candidate is measured again after the run; 0: not at all.
+  std::optional<double> budget_usd;                 ///< No question is asked once this much is spent.
+  std::optional<std::chrono::seconds> budget_time;  ///< Of all sittings; what runs then is finished.
+  int claim_pairs = 7;           ///< Pairs in which the best candidate is measured again after the run; 0: not at all.
   std::filesystem::path record;  ///< Replies are appended to this file; empty: not.
   std::filesystem::path replay;  ///< Replies are taken from this file instead of an endpoint; empty: not.
 };
@@ -52,8 +52,8 @@ struct RunOutcome {
 
 /// Starts a run in `folder`, which is made and must not hold one. Blocks until it ended. Progress goes to `events`.
 ///
-/// Errors: whatever keeps the run from starting (the baseline does not build, an endpoint that refuses the key) or from going
-/// on (disk full); what was evaluated until then is in `folder` and resume() goes on with it.
+/// Errors: whatever keeps the run from starting (the baseline does not build, an endpoint that refuses the key) or from
+/// going on (disk full); what was evaluated until then is in `folder` and resume() goes on with it.
 Result<RunOutcome> evolve(const Task& task, const EvolutionOptions& options, const std::filesystem::path& folder,
                           EventSink& events, StopTokens stop);
 

@@ -15,7 +15,9 @@ class Clock {
 };
 
 /// For durations where no test needs to turn the hands.
-inline std::chrono::steady_clock::time_point monotonic_now() { return std::chrono::steady_clock::now(); }
+inline std::chrono::steady_clock::time_point monotonic_now() {
+  return std::chrono::steady_clock::now();
+}
 
 /// "2026-11-22T07:50:14Z": for run.db and logs.
 std::string utc_timestamp();

@@ -138,8 +138,8 @@ Result<RunOutcome> run_sitting(const Task& task, const SourceTree& baseline, con
   const std::unique_ptr<Evaluator> evaluator =
       make_local_evaluator(task, baseline, lane, {folder / "workspaces", options.workers});
   WorkerPool workers(options.workers);
-  Evolution evolution({task, baseline, *scheduler, *evaluator, *fitness, chat, prompts.get(), store, workers,
-                       events, [&lane] { return lane.busy_share(); }},
+  Evolution evolution({task, baseline, *scheduler, *evaluator, *fitness, chat, prompts.get(), store, workers, events,
+                       [&lane] { return lane.busy_share(); }},
                       options, stop);
 
   say_what_proposes(task, chat != nullptr, events);

@@ -87,7 +87,9 @@ TEST_CASE("one line folds white space and says where it was cut") {
   CHECK(one_line("  a\n\tb   c ", 20) == "a b c");
   CHECK(one_line("abcdefghij", 8) == "abcde...");
   CHECK(one_line("abcdefgh", 8) == "abcdefgh");
-  CHECK(one_line("abcd\xC3\xA4" "fgh", 8) == "abcd...");
+  CHECK(one_line("abcd\xC3\xA4"
+                 "fgh",
+                 8) == "abcd...");
 }
 
 TEST_CASE("a stranger's text becomes one short line that steers no terminal") {

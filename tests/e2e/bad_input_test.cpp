@@ -36,14 +36,16 @@ void check_error(const ProgramResult& result, const BadInput& bad) {
   CHECK(result.exit_code == bad.exit_code);
   CHECK(result.out.empty());
   const std::vector<std::string_view> lines = split_lines(result.all);
-  const auto errors = std::count_if(lines.begin(), lines.end(), [](std::string_view line) { return line.starts_with("aiopt: "); });
+  const auto errors =
+      std::count_if(lines.begin(), lines.end(), [](std::string_view line) { return line.starts_with("aiopt: "); });
   CHECK(errors == 1);
   CHECK(result.all.find(bad.says) != std::string::npos);
   CHECK(result.all.find("Sanitizer") == std::string::npos);
 }
 
 /// The task of make_tiny_task() with one line replaced.
-void make_broken_task(const std::filesystem::path& parent, const std::string& name, const std::string& from, const std::string& to) {
+void make_broken_task(const std::filesystem::path& parent, const std::string& name, const std::string& from,
+                      const std::string& to) {
   std::string yaml = *read_file(parent / "tiny" / "task.yaml");
   const std::size_t at = yaml.find(from);
   REQUIRE(at != std::string::npos);
@@ -126,7 +128,8 @@ TEST_CASE("a broken task is refused with its place in the file, and leaves nothi
   for (const Broken& broken : table) {
     const std::string name = "broken" + std::to_string(++number);
     make_broken_task(folder.path(), name, broken.from, broken.to);
-    check_error(run_aiopt({"evolve", name, "--iterations=2", "--run=run-of-" + name}, folder.path()), {{name, broken.to}, 1, broken.says});
+    check_error(run_aiopt({"evolve", name, "--iterations=2", "--run=run-of-" + name}, folder.path()),
+                {{name, broken.to}, 1, broken.says});
   }
 }
 
@@ -134,7 +137,8 @@ TEST_CASE("a patch that cannot be used is an outcome with a reason, not a failur
   const TemporaryFolder folder;
   make_tiny_task(folder.path());
   write(folder.path() / "big.patch", std::string(17 << 20, 'x'));
-  check_error(run_aiopt({"evaluate", "tiny", "--patch", "nowhere.patch"}, folder.path()), {{"nowhere.patch"}, 1, "nowhere.patch"});
+  check_error(run_aiopt({"evaluate", "tiny", "--patch", "nowhere.patch"}, folder.path()),
+              {{"nowhere.patch"}, 1, "nowhere.patch"});
   check_error(run_aiopt({"evaluate", "tiny", "--patch", "big.patch"}, folder.path()), {{"big.patch"}, 1, "big.patch"});
   check_error(run_aiopt({"evaluate", "tiny", "--patch", "tiny"}, folder.path()), {{"tiny"}, 1, "tiny"});
   const std::vector<std::string> patches = {
@@ -182,5 +186,6 @@ TEST_CASE("a run folder that is none, or is damaged, is refused and not touched"
     }
   }
   check_error(run_aiopt({"show", "run", "99"}, folder.path()), {{"show", "99"}, 1, "99"});
-  check_error(run_aiopt({"evolve", "tiny", "--iterations=3", "--run=run"}, folder.path()), {{"evolve", "run"}, 1, "holds a run already"});
+  check_error(run_aiopt({"evolve", "tiny", "--iterations=3", "--run=run"}, folder.path()),
+              {{"evolve", "run"}, 1, "holds a run already"});
 }

@@ -13,7 +13,8 @@ using namespace aiopt;
 namespace {
 
 const char* const kDiff =
-    "--- a/main.cc\n+++ b/main.cc\n@@ -1,4 +1,4 @@\n int main() {\n-  int value = 100;\n+  int value = 150;\n   return value;\n }\n";
+    "--- a/main.cc\n+++ b/main.cc\n@@ -1,4 +1,4 @@\n int main() {\n-  int value = 100;\n+  int value = 150;\n   return "
+    "value;\n }\n";
 
 nlohmann::json json_of(const ProgramResult& result) {
   INFO(result.all);
@@ -57,7 +58,8 @@ TEST_CASE("evaluate says how far a candidate came") {
   make_tiny_task(folder.path());
   const auto status_of = [&](const std::string& line) {
     const std::string patch = "main.cc\n<<<<<<< SEARCH\n  return value;\n=======\n" + line + "\n>>>>>>> REPLACE\n";
-    return json_of(run_aiopt({"evaluate", "tiny", "--patch", "-", "--json"}, folder.path(), patch))["status"].get<std::string>();
+    return json_of(run_aiopt({"evaluate", "tiny", "--patch", "-", "--json"}, folder.path(), patch))["status"]
+        .get<std::string>();
   };
   CHECK(status_of("  // does not build") == "build_failed");
   CHECK(status_of("  // fails its tests") == "tests_failed");
@@ -120,7 +122,8 @@ TEST_CASE("resume refuses a source that is no longer the baseline") {
 TEST_CASE("init writes a task that doctor and evaluate can read") {
   const TemporaryFolder folder;
   std::filesystem::create_directories(folder.path() / "program");
-  std::ofstream(folder.path() / "program" / "main.cc") << "#include <cstdio>\nint main() { std::puts(\"throughput: 5\"); }\n";
+  std::ofstream(folder.path() / "program" / "main.cc")
+      << "#include <cstdio>\nint main() { std::puts(\"throughput: 5\"); }\n";
   CHECK(run_aiopt({"init", "program"}, folder.path()).exit_code == 0);
   CHECK(run_aiopt({"init", "program"}, folder.path()).exit_code == 1);
   const nlohmann::json json = json_of(run_aiopt({"doctor", "program", "--json"}, folder.path()));

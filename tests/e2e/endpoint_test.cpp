@@ -16,7 +16,8 @@ using namespace std::chrono_literals;
 namespace {
 
 std::string block(std::uint64_t from, std::uint64_t to) {
-  return fmt::format("main.cc\n<<<<<<< SEARCH\n  int value = {};\n=======\n  int value = {};\n>>>>>>> REPLACE\n", from, to);
+  return fmt::format("main.cc\n<<<<<<< SEARCH\n  int value = {};\n=======\n  int value = {};\n>>>>>>> REPLACE\n", from,
+                     to);
 }
 
 nlohmann::json json_of(const ProgramResult& result) {
@@ -28,8 +29,11 @@ nlohmann::json json_of(const ProgramResult& result) {
 
 }  // namespace
 
-TEST_CASE("an endpoint that answers with good, malformed, truncated, slow, 429 and 500 replies gives the right count of each outcome") {
-  // One proposal at a time, so that the n-th request is known; eight kinds in turn. Whole files do not depend on the parent.
+TEST_CASE(
+    "an endpoint that answers with good, malformed, truncated, slow, 429 and 500 replies gives the right count of each "
+    "outcome") {
+  // One proposal at a time, so that the n-th request is known; eight kinds in turn. Whole files do not depend on the
+  // parent.
   std::atomic<std::uint64_t> good{0};
   std::atomic<std::uint64_t> proposal{0};
   std::atomic<int> tries{0};
@@ -38,7 +42,8 @@ TEST_CASE("an endpoint that answers with good, malformed, truncated, slow, 429 a
     tries = 0;
   };
   ChatEndpoint endpoint([&](const EndpointRequest&) -> EndpointReply {
-    const std::string whole = fmt::format("```cpp main.cc\nint main() {{\n  int value = {};\n}}\n```\n", 101 + good.load());
+    const std::string whole =
+        fmt::format("```cpp main.cc\nint main() {{\n  int value = {};\n}}\n```\n", 101 + good.load());
     switch (proposal % 8) {
       case 0:  // Good.
         next();
@@ -86,10 +91,9 @@ TEST_CASE("an endpoint that answers with good, malformed, truncated, slow, 429 a
   });
   const TemporaryFolder folder;
   make_tiny_task(folder.path(), "llm: {retries: 2, first_byte_timeout: 400ms}\n");
-  const ProgramResult result =
-      run_aiopt({"evolve", "tiny", "--mode=fast", "--api-base", endpoint.api_base(), "--model", "any", "--iterations=16",
-                 "--workers=1", "--window=1", "--run=run", "--json"},
-                folder.path());
+  const ProgramResult result = run_aiopt({"evolve", "tiny", "--mode=fast", "--api-base", endpoint.api_base(), "--model",
+                                          "any", "--iterations=16", "--workers=1", "--window=1", "--run=run", "--json"},
+                                         folder.path());
   INFO(result.all);
   REQUIRE(result.exit_code == 0);
   const nlohmann::json json = json_of(result);
@@ -104,20 +108,23 @@ TEST_CASE("an endpoint that answers with good, malformed, truncated, slow, 429 a
 
 TEST_CASE("recorded replies and a seed give the same export with 1, 2 and 4 workers") {
   ChatEndpoint endpoint([](const EndpointRequest& request) {
-    return chat_reply(fmt::format("```cpp main.cc\nint main() {{\n  int value = {};\n}}\n```\n", 100 + request.number * 37 % 60));
+    return chat_reply(
+        fmt::format("```cpp main.cc\nint main() {{\n  int value = {};\n}}\n```\n", 100 + request.number * 37 % 60));
   });
   const TemporaryFolder folder;
   make_tiny_task(folder.path());
-  const ProgramResult recorded = run_aiopt({"evolve", "tiny", "--api-base", endpoint.api_base(), "--model", "any", "--iterations=40",
-                                            "--reproducible", "--run=recorded", "--record=replies.jsonl"},
-                                           folder.path());
+  const ProgramResult recorded =
+      run_aiopt({"evolve", "tiny", "--api-base", endpoint.api_base(), "--model", "any", "--iterations=40",
+                 "--reproducible", "--run=recorded", "--record=replies.jsonl"},
+                folder.path());
   INFO(recorded.all);
   REQUIRE(recorded.exit_code == 0);
   std::string first;
   for (const char* workers : {"1", "2", "4"}) {
-    const ProgramResult run = run_aiopt({"evolve", "tiny", "--model", "any", "--iterations=40", "--reproducible", "--replay=replies.jsonl",
-                                         "--workers", workers, "--run", fmt::format("run{}", workers)},
-                                        folder.path());
+    const ProgramResult run =
+        run_aiopt({"evolve", "tiny", "--model", "any", "--iterations=40", "--reproducible", "--replay=replies.jsonl",
+                   "--workers", workers, "--run", fmt::format("run{}", workers)},
+                  folder.path());
     INFO(run.all);
     REQUIRE(run.exit_code == 0);
     const ProgramResult exported = run_aiopt({"export", fmt::format("run{}", workers)}, folder.path());
@@ -136,8 +143,8 @@ TEST_CASE("the key reaches the endpoint's header and nothing else") {
   });
   const TemporaryFolder folder;
   make_tiny_task(folder.path(), "description: \"$(env)\"\n");
-  const ProgramResult result = run_aiopt({"evolve", "tiny", "--api-base", endpoint.api_base(), "--model", "any", "--iterations=5",
-                                          "--run=run", "--record=replies.jsonl"},
+  const ProgramResult result = run_aiopt({"evolve", "tiny", "--api-base", endpoint.api_base(), "--model", "any",
+                                          "--iterations=5", "--run=run", "--record=replies.jsonl"},
                                          folder.path());
   unsetenv("OPENAI_API_KEY");
   INFO(result.all);

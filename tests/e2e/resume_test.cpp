@@ -27,7 +27,8 @@ using namespace std::chrono_literals;
 namespace {
 
 /// aiopt in the background, its stderr in a file.
-pid_t start_aiopt(const std::vector<std::string>& arguments, const std::filesystem::path& folder, const std::filesystem::path& log) {
+pid_t start_aiopt(const std::vector<std::string>& arguments, const std::filesystem::path& folder,
+                  const std::filesystem::path& log) {
   const pid_t child = fork();
   if (child != 0) return child;
   if (chdir(folder.c_str()) != 0) _exit(127);
@@ -85,14 +86,17 @@ int number_of_kills() {
 
 }  // namespace
 
-TEST_CASE("a run that is killed at random moments loses nothing that was reported, repeats nothing and ends with the asked number") {
+TEST_CASE(
+    "a run that is killed at random moments loses nothing that was reported, repeats nothing and ends with the asked "
+    "number") {
   ChatEndpoint endpoint(numbered_reply, 0, false);
   const TemporaryFolder folder;
   make_tiny_task(folder.path());
   const std::filesystem::path log = folder.path() / "log";
   const int kills = number_of_kills();
   const std::string iterations = fmt::format("--iterations={}", kills * 12);
-  std::vector<std::string> arguments = {"evolve", "tiny", "--api-base", endpoint.api_base(), "--model", "any", iterations, "--run=run"};
+  std::vector<std::string> arguments = {"evolve",  "tiny", "--api-base", endpoint.api_base(),
+                                        "--model", "any",  iterations,   "--run=run"};
   std::mt19937 random(20261122);
   int killed = 0;
   for (int round = 0; round < 10 * kills && killed < kills; ++round) {
@@ -137,8 +141,9 @@ TEST_CASE("the first Ctrl-C finishes and saves, the second ends all at once, and
   REQUIRE(write_file_atomic(task / "task.yaml", yaml).has_value());
   const std::filesystem::path log = folder.path() / "log";
 
-  const pid_t child = start_aiopt({"evolve", "tiny", "--api-base", endpoint.api_base(), "--model", "any", "--iterations=100000", "--run=run"},
-                                  folder.path(), log);
+  const pid_t child = start_aiopt(
+      {"evolve", "tiny", "--api-base", endpoint.api_base(), "--model", "any", "--iterations=100000", "--run=run"},
+      folder.path(), log);
   std::this_thread::sleep_for(1500ms);
   kill(child, SIGINT);
   CHECK(wait_for(child) == 130);
@@ -146,9 +151,11 @@ TEST_CASE("the first Ctrl-C finishes and saves, the second ends all at once, and
   CHECK(saved > 0);
   CHECK(saved >= reported(log).size());
 
-  yaml.replace(yaml.find("command: "), yaml.find('\n', yaml.find("command: ")) - yaml.find("command: "), "command: " + nlohmann::json(slow).dump());
+  yaml.replace(yaml.find("command: "), yaml.find('\n', yaml.find("command: ")) - yaml.find("command: "),
+               "command: " + nlohmann::json(slow).dump());
   REQUIRE(write_file_atomic(task / "task.yaml", yaml).has_value());
-  const pid_t second = start_aiopt({"evolve", "tiny", "--emitter=constants", "--iterations=100", "--run=slow"}, folder.path(), log);
+  const pid_t second =
+      start_aiopt({"evolve", "tiny", "--emitter=constants", "--iterations=100", "--run=slow"}, folder.path(), log);
   std::this_thread::sleep_for(1500ms);
   kill(second, SIGINT);
   std::this_thread::sleep_for(300ms);

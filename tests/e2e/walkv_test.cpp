@@ -14,8 +14,9 @@ using namespace aiopt;
 TEST_CASE("walkv becomes faster, and no patch that cheats, breaks or does not compile is an elite") {
   const TemporaryFolder folder;
   const std::string task = std::string(std::getenv("AIOPT_SOURCE_ROOT")) + "/examples/walkv";
-  const ProgramResult result = run_aiopt({"evolve", task, "--mode=fast", "--iterations=20", "--run=run", "--json", "--claim-pairs=5"},
-                                         folder.path(), {}, std::chrono::minutes(8));
+  const ProgramResult result =
+      run_aiopt({"evolve", task, "--mode=fast", "--iterations=20", "--run=run", "--json", "--claim-pairs=5"},
+                folder.path(), {}, std::chrono::minutes(8));
   INFO(result.all);
   REQUIRE(result.exit_code == 0);
   const nlohmann::json json = nlohmann::json::parse(result.out);

@@ -22,8 +22,8 @@ struct ProgramResult {
 ProgramResult run_aiopt(const std::vector<std::string>& arguments, const std::filesystem::path& folder,
                         const std::string& input = {}, std::chrono::milliseconds timeout = std::chrono::minutes(4));
 
-/// A task whose "build" is a grep and whose benchmark prints the value in main.cc as its throughput: deterministic, a few
-/// milliseconds. Its axes are the throughput and the function, so that nothing in it depends on time.
+/// A task whose "build" is a grep and whose benchmark prints the value in main.cc as its throughput: deterministic, a
+/// few milliseconds. Its axes are the throughput and the function, so that nothing in it depends on time.
 /// @return the folder, below `parent`
 std::filesystem::path make_tiny_task(const std::filesystem::path& parent, const std::string& more_yaml = {});
 
