@@ -18,6 +18,9 @@ namespace aiopt {
 
 namespace {
 
+/// A candidate this much slower than the baseline in one pair is not measured in more: they would take longest of all.
+constexpr double kHopelessRatio = 0.4;
+
 /// How a try at something of the candidate's ended: it went on, or that decided its fate.
 struct Fate {
   EvaluationStatus status;
@@ -178,8 +181,10 @@ class LocalEvaluator final : public Evaluator {
         }
       }
       if (pair < 0) continue;
+      const bool is_hopeless = of_candidate.throughput_ops_sec < kHopelessRatio * of_baseline.throughput_ops_sec;
       benchmark.candidate.push_back(std::move(of_candidate));
       benchmark.baseline.push_back(std::move(of_baseline));
+      if (is_hopeless) break;
     }
     return std::optional<Fate>{};
   }
