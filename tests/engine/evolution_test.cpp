@@ -117,7 +117,7 @@ TEST_CASE("a run that was killed and resumed is the run that was never stopped")
   SmallRun run;
   // What a kill after the n-th commit would leave behind: a copy of the folder at that moment.
   run.after_told = [&](const RunProgress& progress) {
-    for (const std::uint64_t at : {0, 1, 7, 29}) {
+    for (const std::uint64_t at : {0U, 1U, 7U, 29U}) {
       if (progress.evaluations != at) continue;
       std::filesystem::copy(run.folder.path() / "run", run.folder.path() / std::to_string(at));
     }
