@@ -1,3 +1,5 @@
+/// The JSON of patches, asks, benchmarks and evaluations, to and fro.
+
 #include <cmath>
 #include <limits>
 #include <string>

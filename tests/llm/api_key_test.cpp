@@ -1,3 +1,5 @@
+/// The key leaves the environment, and is never shown.
+
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,3 +1,5 @@
+/// The choice of a model, and what it cost.
+
 #include "llm/ensemble.hpp"
 
 #include <limits>

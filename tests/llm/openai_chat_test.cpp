@@ -1,3 +1,5 @@
+/// The client against an endpoint that misbehaves.
+
 #include "llm/openai_chat.hpp"
 
 #include <arpa/inet.h>

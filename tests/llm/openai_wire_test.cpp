@@ -1,3 +1,5 @@
+/// Request bodies and replies.
+
 #include "llm/openai_wire.hpp"
 
 #include <cstdlib>

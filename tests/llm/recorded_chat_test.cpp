@@ -1,3 +1,5 @@
+/// Recording and replaying replies.
+
 #include "llm/recorded_chat.hpp"
 
 #include <functional>

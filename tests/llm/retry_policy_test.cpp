@@ -1,3 +1,5 @@
+/// When to ask again.
+
 #include "llm/retry_policy.hpp"
 
 #include <algorithm>

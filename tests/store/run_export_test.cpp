@@ -1,3 +1,5 @@
+/// aiopt export.
+
 #include <sstream>
 #include <string>
 #include <vector>

@@ -1,3 +1,5 @@
+/// run.db, written and read back.
+
 #include <filesystem>
 #include <limits>
 #include <memory>
