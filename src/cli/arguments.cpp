@@ -45,8 +45,9 @@ void add_evolve(CLI::App& app, Action& action) {
   command->add_option("--selection", arguments->selection, "How parents are picked; see `aiopt list`");
   command->add_option("--api-base", arguments->api_base,
                       "OpenAI-compatible endpoint, http://127.0.0.1:8080/v1; the key comes from OPENAI_API_KEY");
-  command->add_option("--model", arguments->models, "NAME[:WEIGHT], may be given again");
-  command->add_option("--emitter", arguments->emitters, "NAME[:WEIGHT], may be given again; see `aiopt list`");
+  command->add_option("--model", arguments->models, "NAME[:WEIGHT], may be given again")->allow_extra_args(false);
+  command->add_option("--emitter", arguments->emitters, "NAME[:WEIGHT], may be given again; see `aiopt list`")
+      ->allow_extra_args(false);
   command->add_option("--budget-usd", arguments->budget_usd, "Ask no model once this much is spent")
       ->check(CLI::PositiveNumber);
   command->add_option("--budget-time", arguments->budget_time, "End after this long: 30m, 2h");
