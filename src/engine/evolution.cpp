@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "core/evaluation_json.hpp"
 #include "core/messages_json.hpp"
+#include "core/model_price.hpp"
 #include "engine/candidate_tree.hpp"
 #include "engine/measures.hpp"
 #include "llm/ensemble.hpp"

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "core/model_price.hpp"
 
 namespace aiopt {
 
@@ -88,14 +89,7 @@ Result<RunSummary> summarize(const RunStore& store, const Task& task, std::uint6
     summary.seconds = stored.run_seconds;
     summary.tokens.prompt_tokens += stored.proposal.usage.prompt_tokens;
     summary.tokens.completion_tokens += stored.proposal.usage.completion_tokens;
-    for (const ModelTask& model : task.llm.models) {
-      if (model.name != stored.proposal.model) continue;
-      summary.usd +=
-          (static_cast<double>(stored.proposal.usage.prompt_tokens) * model.usd_per_million_prompt_tokens +
-           static_cast<double>(stored.proposal.usage.completion_tokens) * model.usd_per_million_completion_tokens) /
-          1e6;
-      break;
-    }
+    summary.usd += usd(task.llm.models, stored.proposal.model, stored.proposal.usage);
     if (stored.told > 0) {
       ++summary.evaluations;
       ++summary.outcomes[evaluation.status];

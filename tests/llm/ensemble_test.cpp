@@ -46,13 +46,3 @@ TEST_CASE("a weight that is no number draws nothing") {
   Rng rng(7);
   for (int i = 0; i < 100; ++i) CHECK(choose_model(models, rng).name == "b");
 }
-
-TEST_CASE("dollars follow the model's own prices, and an unknown model costs nothing") {
-  ModelTask priced = model("m");
-  priced.usd_per_million_prompt_tokens = 2.5;
-  priced.usd_per_million_completion_tokens = 10;
-  const std::vector<ModelTask> models = {priced, model("free")};
-  CHECK(usd(models, "m", {400'000, 100'000}) == doctest::Approx(2.0));
-  CHECK(usd(models, "free", {400'000, 100'000}) == 0);
-  CHECK(usd(models, "unknown", {400'000, 100'000}) == 0);
-}
