@@ -16,12 +16,6 @@ std::chrono::microseconds to_microseconds(const timeval& time) {
 
 }  // namespace
 
-Clock::~Clock() = default;
-
-std::chrono::steady_clock::time_point Clock::now() const {
-  return std::chrono::steady_clock::now();
-}
-
 std::string utc_timestamp() {
   const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   std::tm parts{};

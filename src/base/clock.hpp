@@ -7,14 +7,7 @@
 
 namespace aiopt {
 
-/// Tests put a fake here.
-class Clock {
- public:
-  virtual ~Clock();
-  virtual std::chrono::steady_clock::time_point now() const;
-};
-
-/// For durations where no test needs to turn the hands.
+/// For durations. Code whose tests turn the hands takes the time as an argument.
 inline std::chrono::steady_clock::time_point monotonic_now() {
   return std::chrono::steady_clock::now();
 }

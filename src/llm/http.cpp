@@ -280,7 +280,7 @@ class HttpEndpoint::Loop {
 
   void start_due() {
     if (embargoed_.empty()) return;
-    const TimePoint now = Clock().now();
+    const TimePoint now = monotonic_now();
     while (!embargoed_.empty() && embargoed_.begin()->first <= now) {
       HttpPost post = std::move(embargoed_.begin()->second);
       embargoed_.erase(embargoed_.begin());
@@ -347,7 +347,7 @@ class HttpEndpoint::Loop {
 
   void end_late() {
     if (active_.empty()) return;
-    const TimePoint now = Clock().now();
+    const TimePoint now = monotonic_now();
     std::vector<Transfer*> late;
     for (const auto& transfer : active_) {
       if (transfer->is_late_to_begin(now)) late.push_back(transfer.get());
@@ -375,7 +375,7 @@ class HttpEndpoint::Loop {
       if (!inbox_.empty()) return 0;
     }
     if (active_.empty() && embargoed_.empty()) return static_cast<int>(kLongestPoll.count());
-    const TimePoint now = Clock().now();
+    const TimePoint now = monotonic_now();
     TimePoint next = now + kLongestPoll;
     if (!embargoed_.empty()) next = std::min(next, embargoed_.begin()->first);
     for (const auto& transfer : active_) {

@@ -6,8 +6,7 @@
 
 namespace aiopt {
 
-std::int64_t BuildStamps::next(std::int64_t natural_ns) {
-  const auto now = clock_.now();
+std::int64_t BuildStamps::next(std::int64_t natural_ns, std::chrono::steady_clock::time_point now) {
   const std::int64_t passed = last_asked_ ? std::chrono::nanoseconds(now - *last_asked_).count() : 0;
   latest_natural_ns_ = std::max(natural_ns, latest_natural_ns_ + passed);
   last_asked_ = now;

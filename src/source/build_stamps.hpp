@@ -6,25 +6,20 @@
 #include <cstdint>
 #include <optional>
 
-#include "base/clock.hpp"
-
 namespace aiopt {
 
 /// Each stamp is later than the one before and than those of anything built before it was asked for, also if the
 /// system's clock was set back meanwhile, or two candidates follow each other within the clock's tick.
 class BuildStamps {
  public:
-  /// @param clock  Outlives this.
-  explicit BuildStamps(const Clock& clock) : clock_(clock) {}
-
   /// @param natural_ns  The stamp that the file system gave a file written just now: it may have a clock of its own.
-  std::int64_t next(std::int64_t natural_ns);
+  /// @param now         monotonic_now(), which nobody sets back.
+  std::int64_t next(std::int64_t natural_ns, std::chrono::steady_clock::time_point now);
 
   /// For file systems that keep seconds, or every second one: the next stamp that all of them can keep.
   std::int64_t next_even_second();
 
  private:
-  const Clock& clock_;
   std::optional<std::chrono::steady_clock::time_point> last_asked_;
   std::int64_t latest_natural_ns_ = 0;
   std::int64_t last_ns_ = 0;

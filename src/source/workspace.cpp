@@ -132,8 +132,7 @@ struct Workspace::Impl {
   FileDescriptor root;
   std::set<std::string> links;  ///< Symbolic links that the source has: nothing may be written through or over them.
   std::map<std::string, KnownFile> known;
-  Clock clock;
-  BuildStamps stamps{clock};
+  BuildStamps stamps;
 
   ~Impl() {
     root.close();
@@ -234,7 +233,7 @@ struct Workspace::Impl {
   int stamp_file(int fd) {
     struct stat status {};
     if (::fstat(fd, &status) != 0) return errno;
-    std::int64_t stamp = stamps.next(nanoseconds(status.st_mtim));
+    std::int64_t stamp = stamps.next(nanoseconds(status.st_mtim), monotonic_now());
     for (int attempt = 0; attempt < 2; ++attempt) {
       const struct timespec time { stamp / 1'000'000'000, stamp % 1'000'000'000 };
       const std::array<struct timespec, 2> times = {time, time};
