@@ -25,11 +25,6 @@ constexpr std::size_t kRememberedPatchBytes = 2000;
 constexpr int kMissedRepliesToGiveUp = 20;
 constexpr std::chrono::milliseconds kTick{250};
 
-/// What the next prompt shows of a proposal that failed.
-std::string words_of(const Proposal& proposal) {
-  return shorten_middle(proposal.reply.empty() ? proposal.ask.note : proposal.reply, kRememberedPatchBytes);
-}
-
 Evaluation without_outputs(Evaluation evaluation) {
   for (StageReport& stage : evaluation.stages) stage.output.clear();
   return evaluation;
@@ -108,7 +103,7 @@ bool Evolution::must_end() {
   return is_stopping() && evaluating_ == 0 && next_to_tell() == nullptr;
 }
 
-// ---- Start, or the fold over what run.db holds ---------------------------------------------------------------------
+// ---- Start ---------------------------------------------------------------------------------------------------------
 
 Result<void> Evolution::start() {
   Candidate baseline;
@@ -145,94 +140,6 @@ Result<void> Evolution::evaluate_baseline() {
   }
   baseline_evaluation_ = std::make_shared<const Evaluation>(*item.evaluation);
   return tell(kBaselineId);
-}
-
-Result<void> Evolution::replay() {
-  // The search's state - archive, emitters, randomness - is a fold over what was asked and told, in that order.
-  Result<std::vector<StoredAsk>> asks = parts_.store.asks();
-  if (!asks) return asks.error();
-  std::size_t next = 0;
-  auto visited = parts_.store.each_evaluation([&](StoredEvaluation stored) -> Result<void> {
-    if (stored.told > 0) {
-      if (auto asked = replay_asks(*asks, next); !asked) return asked.error();
-    }
-    return replay_tell(std::move(stored));
-  });
-  if (!visited) return visited.error();
-  if (auto asked = replay_asks(*asks, next); !asked) return asked.error();
-
-  for (Failure& failure : failures_) {
-    Result<StoredEvaluation> stored = parts_.store.evaluation(failure.id);
-    if (!stored) return stored.error();
-    failure.patch = words_of(stored->proposal);
-  }
-  Result<std::optional<Rng::State>> state = parts_.store.rng();
-  if (!state) return state.error();
-  if (*state && rng_.state() != **state) {
-    search_differs_ = true;
-    rng_ = Rng(**state);
-  }
-  if (search_differs_) {
-    parts_.events.on_notice(
-        "this aiopt, or its patch pool, would have asked for other proposals than the run did; going on from the run's "
-        "own");
-  }
-  return {};
-}
-
-Result<void> Evolution::replay_asks(const std::vector<StoredAsk>& asks, std::size_t& next) {
-  for (; next < asks.size() && asks[next].asked_after <= told_; ++next) {
-    const StoredAsk& stored = asks[next];
-    Result<std::optional<Scheduler::Turn>> turn = next_turn();
-    if (!turn) return turn.error();
-    if (!*turn || (*turn)->emitter != stored.emitter || ask_to_json((*turn)->ask) != stored.ask_json) {
-      search_differs_ = true;
-      Result<Ask> ask = ask_from_json(stored.ask_json);
-      if (!ask) return ask.error();
-      *turn = Scheduler::Turn{IslandId{0}, stored.emitter, std::move(*ask)};
-    }
-    if (auto item = take_in(stored.id, std::move(**turn)); !item) return item.error();
-    next_id_ = std::max(next_id_, to_number(stored.id) + 1);
-  }
-  return {};
-}
-
-Result<void> Evolution::replay_tell(StoredEvaluation stored) {
-  const CandidateId id = stored.proposal.id;
-  std::shared_ptr<const Candidate> candidate = id == kBaselineId ? baseline_ : nullptr;
-  if (id == kBaselineId) baseline_evaluation_ = std::make_shared<const Evaluation>(stored.evaluation);
-  if (id != kBaselineId) {
-    const auto item = in_flight_.find(id);
-    if (item == in_flight_.end()) {
-      return Error{Error::Code::corruption,
-                   fmt::format("run.db tells of proposal {} which it never asked for", to_number(id))};
-    }
-    if (stored.exact) {
-      Result<AppliedPatch> applied = apply_patch(item->second.parent->tree, *stored.exact, rules_);
-      if (!applied)
-        return Error{Error::Code::corruption,
-                     fmt::format("the patch of proposal {} in run.db: {}", to_number(id), applied.error().message)};
-      if (tree_sha256(applied->tree) != stored.tree_sha256) {
-        return Error{
-            Error::Code::corruption,
-            fmt::format("the patch of proposal {} in run.db makes another tree than the one recorded", to_number(id))};
-      }
-      candidate = std::make_shared<const Candidate>(Candidate{id, item->second.proposal.ask.parent, stored.generation,
-                                                              std::move(applied->tree), stored.tree_sha256,
-                                                              stored.changed_function});
-      trees_.emplace(stored.tree_sha256, id);
-    }
-    stored.proposal.ask = item->second.proposal.ask;
-    in_flight_.erase(item);
-  }
-  auto evaluation = std::make_shared<const Evaluation>(std::move(stored.evaluation));
-  auto added = parts_.scheduler.tell(stored.proposal, candidate, evaluation, stored.fitness);
-  if (!added) return added.error();
-  told_ = stored.told;
-  earlier_seconds_ = stored.run_seconds;
-  count(stored.proposal, *evaluation);
-  remember_failure(stored.proposal, *evaluation);
-  return {};
 }
 
 // ---- Ask -----------------------------------------------------------------------------------------------------------
@@ -532,11 +439,13 @@ void Evolution::count(const Proposal& proposal, const Evaluation& evaluation) {
   if (evaluation.reused_from) ++progress_.reused;
 }
 
+std::string Evolution::words_of(const Proposal& proposal) {
+  return shorten_middle(proposal.reply.empty() ? proposal.ask.note : proposal.reply, kRememberedPatchBytes);
+}
+
 void Evolution::remember_failure(const Proposal& proposal, const Evaluation& evaluation) {
   if (evaluation.status == EvaluationStatus::passed || evaluation.status == EvaluationStatus::no_reply) return;
-  failures_.push_back(
-      {proposal.id, evaluation.status, evaluation.reason,
-       shorten_middle(proposal.reply.empty() ? proposal.ask.note : proposal.reply, kRememberedPatchBytes)});
+  failures_.push_back({proposal.id, evaluation.status, evaluation.reason, words_of(proposal)});
   if (failures_.size() > kRememberedFailures) failures_.pop_front();
 }
 

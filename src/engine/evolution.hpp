@@ -91,7 +91,7 @@ class Evolution {
 
   Result<void> start();
   Result<void> evaluate_baseline();
-  Result<void> replay();
+  Result<void> replay();  // In replay.cpp, with what it calls.
   Result<void> replay_asks(const std::vector<StoredAsk>& asks, std::size_t& next);
   Result<void> replay_tell(StoredEvaluation stored);
 
@@ -119,6 +119,8 @@ class Evolution {
 
   Result<std::optional<Fitness>> fitness_of(const Candidate& candidate, Evaluation& evaluation) const;
   void count(const Proposal& proposal, const Evaluation& evaluation);
+  /// What the next prompt shows of a proposal that failed.
+  static std::string words_of(const Proposal& proposal);
   void remember_failure(const Proposal& proposal, const Evaluation& evaluation);
   void refresh_progress();
 
