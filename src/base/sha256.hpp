@@ -1,28 +1,26 @@
-/// SHA-256 (FIPS 180-4).
+/// SHA-256 (FIPS 180-4), by OpenSSL's libcrypto, which uses the processor's instructions for it.
 
 #pragma once
 
-#include <array>
-#include <cstddef>
-#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
 namespace aiopt {
 
+/// One digest. Used by one thread at a time.
 class Sha256 {
  public:
+  /// @throws std::bad_alloc without memory
   Sha256();
   void update(std::string_view bytes);
   std::string hex_digest();  ///< 64 lower-case digits. Call once, at the end.
 
  private:
-  void block(const unsigned char* bytes);
-
-  std::array<std::uint32_t, 8> state_;
-  std::array<unsigned char, 64> buffer_{};
-  std::size_t buffered_ = 0;
-  std::uint64_t total_bytes_ = 0;
+  struct Free {
+    void operator()(void* context) const;
+  };
+  std::unique_ptr<void, Free> context_;
 };
 
 std::string sha256_hex(std::string_view bytes);
