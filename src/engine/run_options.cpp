@@ -12,6 +12,7 @@ using Json = nlohmann::ordered_json;
 
 std::string run_options_to_json(const EvolutionOptions& options, const Task& task) {
   Json json = {
+      {"task", task.name},                  {"mode", "fast"},
       {"iterations", options.iterations},   {"seed", options.seed},
       {"window", options.window},           {"reproducible", options.reproducible},
       {"claim_pairs", options.claim_pairs}, {"record", options.record.string()},
