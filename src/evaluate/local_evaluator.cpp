@@ -21,6 +21,9 @@ namespace {
 /// A candidate this much slower than the baseline in one pair is not measured in more: they would take longest of all.
 constexpr double kHopelessRatio = 0.4;
 
+/// A claim's pairs are all measured, whatever they show.
+enum class Hopeless { dropped, measured };
+
 /// How a try at something of the candidate's ended: it went on, or that decided its fate.
 struct Fate {
   EvaluationStatus status;
@@ -56,7 +59,7 @@ class LocalEvaluator final : public Evaluator {
     if (!built) return built.error();
     if (*built) return Error{Error::Code::unavailable, (*built)->reason};
     BenchmarkResult benchmark;
-    Result<std::optional<Fate>> measured = measure_pairs(*workspace, pairs, benchmark, evaluation, stop);
+    Result<std::optional<Fate>> measured = measure_pairs(*workspace, pairs, Hopeless::measured, benchmark, evaluation, stop);
     if (!measured) return measured.error();
     if (*measured) return Error{Error::Code::unavailable, (*measured)->reason};
     return benchmark;
@@ -79,7 +82,7 @@ class LocalEvaluator final : public Evaluator {
     if (!fate) return fate.error();
     if (!*fate) {
       BenchmarkResult benchmark;
-      fate = measure_pairs(workspace, task_.benchmark.pairs, benchmark, evaluation, stop);
+      fate = measure_pairs(workspace, task_.benchmark.pairs, Hopeless::dropped, benchmark, evaluation, stop);
       if (!fate) return fate.error();
       if (!*fate) evaluation.benchmark = std::move(benchmark);
     }
@@ -162,8 +165,9 @@ class LocalEvaluator final : public Evaluator {
 
   /// Baseline and candidate in turn, the order swapped from pair to pair so that a drift of the machine favours
   /// neither.
-  Result<std::optional<Fate>> measure_pairs(Workspace& workspace, int pairs, BenchmarkResult& benchmark,
-                                            Evaluation& evaluation, const std::stop_token& stop) {
+  Result<std::optional<Fate>> measure_pairs(Workspace& workspace, int pairs, Hopeless hopeless,
+                                            BenchmarkResult& benchmark, Evaluation& evaluation,
+                                            const std::stop_token& stop) {
     const std::lock_guard lock(baseline_mutex_);
     const MeasurementLane::Turn turn = lane_.measure();
     for (int pair = -task_.benchmark.warmup; pair < pairs; ++pair) {
@@ -184,7 +188,7 @@ class LocalEvaluator final : public Evaluator {
       const bool is_hopeless = of_candidate.throughput_ops_sec < kHopelessRatio * of_baseline.throughput_ops_sec;
       benchmark.candidate.push_back(std::move(of_candidate));
       benchmark.baseline.push_back(std::move(of_baseline));
-      if (is_hopeless) break;
+      if (is_hopeless && hopeless == Hopeless::dropped) break;
     }
     return std::optional<Fate>{};
   }
