@@ -23,6 +23,10 @@ namespace {
 /// Set by the subcommand that the arguments chose.
 using Action = std::function<int()>;
 
+void add_verbose(CLI::App& command, int& verbosity) {
+  command.add_flag("-v,--verbose", verbosity, "Log to stderr what is tried again; -vv: every command that is run too");
+}
+
 void add_evolve(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<EvolveArguments>();
   CLI::App* command = app.add_subcommand("evolve", "Evolve a program: the main job");
@@ -62,6 +66,7 @@ void add_evolve(CLI::App& app, Action& action) {
   command->add_option("--replay", arguments->replay, "Take the model's replies from this file, without network")
       ->excludes(record)
       ->check(CLI::ExistingFile);
+  add_verbose(*command, arguments->verbosity);
   command->add_flag("--json", arguments->json, "Print the result as JSON");
   command->callback([arguments, &action] { action = [arguments] { return evolve_command(*arguments); }; });
 }
@@ -74,6 +79,7 @@ void add_resume(CLI::App& app, Action& action) {
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}));
   command->add_option("--workers", arguments->workers, "Candidates built and tested at once; 0: one a processor")
       ->check(CLI::Range(0, 1024));
+  add_verbose(*command, arguments->verbosity);
   command->add_flag("--json", arguments->json, "Print the result as JSON");
   command->callback([arguments, &action] { action = [arguments] { return resume_command(*arguments); }; });
 }
@@ -83,6 +89,7 @@ void add_evaluate(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("evaluate", "One candidate through apply, build, test and benchmark");
   command->add_option("TASK", arguments->task, "A task.yaml, or the folder that holds it")->required();
   command->add_option("--patch", arguments->patch, "A patch file, - for stdin; without one the unmodified source");
+  add_verbose(*command, arguments->verbosity);
   command->add_flag("--json", arguments->json, "Print the Evaluation as JSON");
   command->callback([arguments, &action] { action = [arguments] { return evaluate_command(*arguments); }; });
 }

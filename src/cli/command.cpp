@@ -12,6 +12,7 @@
 
 #include "archive/grid_archive.hpp"
 #include "base/files.hpp"
+#include "base/log.hpp"
 #include "core/task_yaml.hpp"
 #include "engine/candidate_tree.hpp"
 #include "engine/run_options.hpp"
@@ -29,6 +30,10 @@ int fail(const Error& error) {
 int print_result(const std::string& text) {
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
   return written ? kDone : fail({Error::Code::io, "cannot write to stdout: is the disk full, or the reader gone?"});
+}
+
+void set_verbosity(int verbosity) {
+  set_log_level(verbosity <= 0 ? LogLevel::off : verbosity == 1 ? LogLevel::info : LogLevel::debug);
 }
 
 StopTokens catch_interrupts() {

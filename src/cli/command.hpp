@@ -26,6 +26,9 @@ int print_result(const std::string& text);
 /// Tokens that SIGINT and SIGTERM turn: the first `finish`, the second `kill`. Call once, before threads are started.
 StopTokens catch_interrupts();
 
+/// The log that so many -v ask for: none, what is tried again, every command too.
+void set_verbosity(int verbosity);
+
 /// A run's task as it stands in run.db, with what the command line had set.
 struct RunTask {
   Task task;

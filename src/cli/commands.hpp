@@ -24,6 +24,7 @@ struct EvolveArguments {
   std::string record;
   std::string replay;
   double budget_usd = 0.0;
+  int verbosity = 0;  ///< How often -v was given.
   bool json = false;
 };
 
@@ -31,12 +32,14 @@ struct ResumeArguments {
   std::string folder;
   std::uint64_t iterations = 0;
   int workers = 0;
+  int verbosity = 0;
   bool json = false;
 };
 
 struct EvaluateArguments {
   std::string task;
   std::string patch;
+  int verbosity = 0;
   bool json = false;
 };
 

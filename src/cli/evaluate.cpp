@@ -118,6 +118,7 @@ int evaluate_command(const EvaluateArguments& arguments) {
     if (!made) evaluation = rejection(made.error());
   }
 
+  set_verbosity(arguments.verbosity);
   const StopTokens stop = catch_interrupts();
   std::optional<Fitness> fitness;
   if (!evaluation) {

@@ -87,10 +87,11 @@ int evolve_command(const EvolveArguments& arguments) {
   }
   const std::filesystem::path folder =
       arguments.run_folder.empty() ? free_run_folder(task->name) : std::filesystem::path(arguments.run_folder);
+  set_verbosity(arguments.verbosity);
   const StopTokens stop = catch_interrupts();
   Result<RunOutcome> outcome = Error{Error::Code::cancelled, ""};
   {
-    TerminalView view(stderr, isatty(STDERR_FILENO) != 0);
+    TerminalView view(stderr, arguments.verbosity == 0 && isatty(STDERR_FILENO) != 0);
     view.on_notice(fmt::format("evolving {} with seed {} in {}", task->name, options.seed, folder.string()));
     outcome = evolve(*task, options, folder, view, stop);
   }

@@ -15,10 +15,11 @@ int resume_command(const ResumeArguments& arguments) {
   ResumeOptions options;
   if (arguments.iterations > 0) options.iterations = arguments.iterations;
   options.workers = arguments.workers;
+  set_verbosity(arguments.verbosity);
   const StopTokens stop = catch_interrupts();
   Result<RunOutcome> outcome = Error{Error::Code::cancelled, ""};
   {
-    TerminalView view(stderr, isatty(STDERR_FILENO) != 0);
+    TerminalView view(stderr, arguments.verbosity == 0 && isatty(STDERR_FILENO) != 0);
     outcome = resume(arguments.folder, options, view, stop);
   }
   if (!outcome) return fail(outcome.error());

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/log.hpp"
 #include "base/text.hpp"
 
 namespace aiopt {
@@ -27,12 +28,6 @@ StageStatus status_of(const CommandResult& result) {
   return code > 128 && code < 128 + 65 ? StageStatus::crashed : StageStatus::failed;
 }
 
-bool names_an_error(std::string_view line) {
-  static constexpr std::string_view kWords[] = {"error", "FAIL", "fail", "assert", "Error", "undefined reference"};
-  return std::any_of(std::begin(kWords), std::end(kWords),
-                     [&](std::string_view word) { return line.find(word) != std::string_view::npos; });
-}
-
 }  // namespace
 
 Result<StageReport> run_stage(Stage stage, const StageCommand& stage_command, const std::filesystem::path& workspace,
@@ -48,6 +43,9 @@ Result<StageReport> run_stage(Stage stage, const StageCommand& stage_command, co
   if (std::holds_alternative<Cancelled>(ran->end)) {
     return Error{Error::Code::cancelled, fmt::format("the {} was cancelled", to_string(stage))};
   }
+
+  log_debug(fmt::format("{}: {} ended with {} after {:.2f} s: {}", workspace.string(), to_string(stage),
+                        ran->how_it_ended(), std::chrono::duration<double>(ran->wall_time).count(), command.line));
 
   StageReport report;
   report.stage = stage;

@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "base/clock.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "llm/http.hpp"
 #include "llm/openai_wire.hpp"
@@ -99,6 +100,7 @@ std::string with_details(const Failure& failure) {
 
 /// A question on its way, through all its attempts.
 struct Question {
+  std::uint64_t number = 0;
   std::string body;
   ChatClient::Done done;
   std::chrono::steady_clock::time_point asked;
@@ -116,7 +118,7 @@ class OpenAiChat : public ChatClient {
         policy_(policy),
         key_(std::move(key)),
         // Jitter keeps processes apart; what a run finds does not depend on it.
-        rng_(static_cast<std::uint64_t>(Clock().now().time_since_epoch().count()) ^
+        rng_(static_cast<std::uint64_t>(monotonic_now().time_since_epoch().count()) ^
              (static_cast<std::uint64_t>(getpid()) << 32)) {}
 
   Result<void> start(HttpOptions options) {
@@ -128,9 +130,10 @@ class OpenAiChat : public ChatClient {
 
   void send(ChatRequest request, Done done) override {
     auto question = std::make_shared<Question>();
+    question->number = request.number;
     question->body = request_body(std::move(request), stream_);
     question->done = std::move(done);
-    question->asked = Clock().now();
+    question->asked = monotonic_now();
     attempt(question, {});
   }
 
@@ -152,7 +155,7 @@ class OpenAiChat : public ChatClient {
     ChatReply reply = std::get<ChatReply>(*std::move(answer));
     reply.text = redacted(std::move(reply.text));
     reply.finish_reason = one_line(redacted(std::move(reply.finish_reason)), kFinishReasonLimitBytes);
-    reply.latency = std::chrono::duration_cast<milliseconds>(Clock().now() - question->asked);
+    reply.latency = std::chrono::duration_cast<milliseconds>(monotonic_now() - question->asked);
     question->done(std::move(reply));
   }
 
@@ -164,7 +167,10 @@ class OpenAiChat : public ChatClient {
       failure.advice = fmt::format("it asks to wait {} s, longer than aiopt does", asked_for.count() / 1'000);
     } else if (failure.may_pass && question->attempts <= policy_.retries) {
       const milliseconds delay = retry_delay(policy_, question->attempts, failure.retry_after, rng_);
-      return attempt(question, Clock().now() + delay);
+      log_info(fmt::format("proposal {}: endpoint {} {}{}; attempt {} of {} in {} ms", question->number, display_,
+                           failure.what, with_details(failure), question->attempts + 1, policy_.retries + 1,
+                           delay.count()));
+      return attempt(question, monotonic_now() + delay);
     }
     question->done(Error{failure.code, fmt::format("endpoint {} {}{}{}", display_, failure.what, how_often(*question),
                                                    with_details(failure))});

@@ -242,9 +242,7 @@ std::string telling_line(const std::string& reason) {
   std::vector<std::string_view> lines = split_lines(reason);
   // The first line says how the stage ended; what it printed follows.
   if (lines.size() > 1 && lines.front().find(" ended with ") != std::string_view::npos) lines.erase(lines.begin());
-  const auto telling = std::find_if(lines.begin(), lines.end(), [](std::string_view line) {
-    return line.find("error") != std::string_view::npos || line.find("FAIL") != std::string_view::npos;
-  });
+  const auto telling = std::find_if(lines.begin(), lines.end(), names_an_error);
   if (telling != lines.end()) return one_line(*telling, kWhyBytes);
   return lines.empty() ? "" : one_line(lines.front(), kWhyBytes);
 }
