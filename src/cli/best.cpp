@@ -9,10 +9,10 @@
 
 #include "archive/grid_archive.hpp"
 #include "base/files.hpp"
-#include "base/subprocess.hpp"
 #include "cli/command.hpp"
 #include "cli/commands.hpp"
 #include "engine/candidate_tree.hpp"
+#include "source/git.hpp"
 #include "source/source_tree.hpp"
 #include "store/run_store.hpp"
 #include "view/run_summary.hpp"
@@ -22,12 +22,14 @@ namespace aiopt {
 namespace {
 
 Result<void> apply_to(const std::filesystem::path& folder, const std::string& diff) {
-  Command command;
-  command.directory = folder;
-  command.input = diff;
-  command.timeout = std::chrono::minutes(1);
-  // --unsafe-paths is left off: git refuses what lies outside the folder. Outside a work tree git apply works too.
-  Result<CommandResult> applied = run_program({"git", "apply", "--whitespace=nowarn", "-"}, command);
+  const TemporaryFolder place("aiopt-best-");
+  const std::filesystem::path file = place.path() / "best.patch";
+  if (auto written = write_file_atomic(file, diff); !written) return written.error();
+  // Below the top of a git tree, git apply would take the patch's names from that top, and skip what is not there in
+  // silence: with the ceiling it sees a plain folder. What lies outside of it, it refuses.
+  const std::filesystem::path parent = std::filesystem::canonical(folder).parent_path();
+  Result<CommandResult> applied =
+      run_git(folder, {"apply", "--whitespace=nowarn", file.string()}, {{"GIT_CEILING_DIRECTORIES", parent.string()}});
   if (!applied) return applied.error();
   if (applied->succeeded()) return {};
   return Error{Error::Code::invalid_argument,

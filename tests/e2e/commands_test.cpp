@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -98,6 +99,17 @@ TEST_CASE("best prints, writes and applies the patch") {
   const std::string applied = *read_file(folder.path() / "copy" / "main.cc");
   CHECK(run_aiopt({"best", "run", "--apply", "copy"}, folder.path()).exit_code == 1);
   CHECK(*read_file(folder.path() / "copy" / "main.cc") == applied);
+}
+
+TEST_CASE("best --apply changes a folder inside a git tree too, as one of a clone's examples is") {
+  const TemporaryFolder folder;
+  make_run(folder);
+  const auto clone = folder.path() / "clone";
+  std::filesystem::create_directories(clone / "examples");
+  std::filesystem::copy(folder.path() / "tiny", clone / "examples" / "tiny");
+  REQUIRE(std::system(("git -C '" + clone.string() + "' init -q").c_str()) == 0);
+  CHECK(run_aiopt({"best", "run", "--apply", "clone/examples/tiny"}, folder.path()).exit_code == 0);
+  CHECK(*read_file(clone / "examples" / "tiny" / "main.cc") != *read_file(folder.path() / "tiny" / "main.cc"));
 }
 
 TEST_CASE("resume with a larger total goes on, and the run remembers it") {
