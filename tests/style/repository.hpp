@@ -29,7 +29,8 @@ inline std::filesystem::path repository_root() {
 
 /// What is no part of the source: build folders, runs, git's own.
 inline bool is_ignored(const std::string& name) {
-  return name.starts_with("build") || name.ends_with(".aiopt") || name == ".cache" || name == ".git";
+  return name.starts_with("build") || name == "aiopt-runs" || name.ends_with(".aiopt") || name == ".cache" ||
+         name == ".git";
 }
 
 /// All regular files below that folder of the root, by path; none if it is not there.
