@@ -52,6 +52,16 @@ Result<void> complete(Task& task, EvolutionOptions& options) {
     return Error{Error::Code::invalid_argument,
                  "the emitter 'llm' needs a model; give --model NAME, or `llm: {models: ...}` in the task"};
   }
+  if (options.budget_usd && asks_model) {
+    for (const ModelTask& model : task.llm.models) {
+      if (model.usd_per_million_prompt_tokens > 0.0 || model.usd_per_million_completion_tokens > 0.0) continue;
+      return Error{
+          Error::Code::invalid_argument,
+          fmt::format("a budget in dollars needs prices, and the task gives none for '{0}'; add `llm: {{models: "
+                      "[{{name: {0}, usd_per_million_prompt_tokens: P, usd_per_million_completion_tokens: C}}]}}`",
+                      model.name)};
+    }
+  }
   if (options.workers <= 0) options.workers = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   if (options.window <= 0) {
     const int wide = asks_model ? 2 * options.workers + 2 : options.workers + 2;
