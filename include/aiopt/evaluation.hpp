@@ -44,7 +44,7 @@ struct StageReport {
 struct BenchmarkRun {
   double throughput_ops_sec = 0.0;
   std::optional<double> latency_us;
-  std::map<std::string, double> metrics;  ///< Everything else that the parser found, by name.
+  std::map<std::string, double> metrics;  ///< Everything that the parser found, by name.
   double wall_seconds = 0.0;
   double cpu_seconds = 0.0;
   double thread_seconds = 0.0;  ///< Time during which threads ran or waited, summed; 0 if not known.
@@ -94,7 +94,7 @@ struct Evaluation {
   EvaluationStatus status = EvaluationStatus::passed;
   std::string reason;                        ///< One or more lines that a model can act on; empty if passed.
   std::vector<StageReport> stages;           ///< In the order run; the last one decided the status.
-  std::optional<BenchmarkResult> benchmark;  ///< Set if the tests passed.
+  std::optional<BenchmarkResult> benchmark;  ///< Set if every run of it passed and was understood.
   std::optional<CandidateId> reused_from;    ///< The candidate with the same tree that was evaluated before.
 };
 
@@ -102,6 +102,5 @@ struct Evaluation {
 std::string_view to_string(EvaluationStatus status);
 std::string_view to_string(Stage stage);
 std::string_view to_string(StageStatus status);
-std::optional<EvaluationStatus> evaluation_status_from(std::string_view name);
 
 }  // namespace aiopt

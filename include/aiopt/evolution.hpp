@@ -50,7 +50,14 @@ struct RunOutcome {
   std::optional<BenchmarkResult> claim;  ///< Of progress.best, measured after the run.
 };
 
-/// Starts a run in `folder`, which is made and must not hold one. Blocks until it ended. Progress goes to `events`.
+/// Starts a run in `folder`, which is made and must not hold one. Blocks until it ended. Progress goes to `events`, on
+/// the calling thread.
+///
+/// @param task  From load_task(): run.db keeps the text of task.file, for resume(). Of its fields `selection`,
+/// `emitters`, `llm.api_base` and `llm.models` may be changed before; changes of others last for this call only.
+///
+/// The model's key is taken out of the process's environment (unsetenv(3)), so that no child sees it: set it again
+/// before another call, and let no other thread use the environment meanwhile.
 ///
 /// Errors: whatever keeps the run from starting (the baseline does not build, an endpoint that refuses the key) or from
 /// going on (disk full); what was evaluated until then is in `folder` and resume() goes on with it.
@@ -60,10 +67,11 @@ Result<RunOutcome> evolve(const Task& task, const EvolutionOptions& options, con
 /// What may differ when a run goes on.
 struct ResumeOptions {
   std::optional<std::uint64_t> iterations;  ///< The new total.
-  int workers = 0;
+  int workers = 0;                          ///< As in EvolutionOptions.
 };
 
-/// Goes on with the run in `folder`, however it ended.
+/// Goes on with the run in `folder`, however it ended: task and options are those it was started with. Else as
+/// evolve().
 Result<RunOutcome> resume(const std::filesystem::path& folder, const ResumeOptions& options, EventSink& events,
                           StopTokens stop);
 

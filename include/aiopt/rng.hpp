@@ -17,6 +17,7 @@ class Rng {
   using State = std::array<std::uint64_t, 4>;
 
   explicit Rng(std::uint64_t seed);
+  /// @pre not all zero: from that state xoshiro never gets away
   explicit Rng(const State& state) : state_(state) {}
 
   static constexpr result_type min() { return 0; }

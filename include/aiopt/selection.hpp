@@ -11,6 +11,8 @@
 
 namespace aiopt {
 
+/// Used by one thread, the coordinator. May keep state; resuming a run calls it again in the same order. An exception
+/// ends the run.
 class SelectionStrategy {
  public:
   virtual ~SelectionStrategy();

@@ -16,8 +16,8 @@ namespace aiopt {
 
 /// A command line for /bin/sh, run in the candidate's workspace.
 struct StageCommand {
-  std::string command;
-  std::chrono::milliseconds timeout{0};
+  std::string command;                   ///< Empty: the stage is left out.
+  std::chrono::milliseconds timeout{0};  ///< The whole process tree is killed then; above 0.
 };
 
 struct BenchmarkTask {
@@ -26,7 +26,7 @@ struct BenchmarkTask {
   std::string throughput;           ///< Name of the metric, higher is better: "fillrandom".
   std::string latency;  ///< Name of the metric in microseconds, lower is better: "fillrandom.P99". May be empty.
   std::map<std::string, std::string> patterns;  ///< For the regex parser: metric -> ECMAScript regex with one group.
-  int pairs = 3;                                ///< Candidate and baseline are run in turn this often.
+  int pairs = 3;                                ///< Candidate and baseline are run in turn this often; at least 1.
   int warmup = 0;                               ///< Runs of each that are thrown away first.
 };
 
@@ -44,6 +44,7 @@ struct Axis {
   double upper = 1.0;
 };
 
+/// Weights, here and below, are at least 0, and one of them above 0: shares of the proposals.
 struct EmitterTask {
   std::string name;  ///< "llm", "patch_pool" or "constants".
   double weight = 1.0;
@@ -52,7 +53,7 @@ struct EmitterTask {
 struct ModelTask {
   std::string name;
   double weight = 1.0;
-  std::optional<double> temperature;
+  std::optional<double> temperature;  ///< In [0, 2], as below; LlmTask's if not set.
   std::optional<std::uint32_t> max_tokens;
   double usd_per_million_prompt_tokens = 0.0;
   double usd_per_million_completion_tokens = 0.0;
@@ -69,8 +70,8 @@ struct LlmTask {
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds first_byte_timeout{120'000};
   std::chrono::milliseconds timeout{300'000};  ///< Of the whole reply.
-  int retries = 3;
-  std::string system_message;  ///< Put before prompts/system.md's own words; may be empty.
+  int retries = 3;                             ///< Of a question that met a transient failure; 0 to 100.
+  std::string system_message;                  ///< Put before prompts/system.md's own words; may be empty.
 };
 
 /// Weights of the seed's causal_fitness.
@@ -100,5 +101,11 @@ struct Task {
   LlmTask llm;
   std::uint64_t max_patch_bytes = 262'144;  ///< A patch that adds more is refused.
 };
+
+/// Reads and checks a task file. `file` may be the folder that holds task.yaml. Relative paths in it are relative to
+/// it. Safe from any thread.
+///
+/// Errors are one line, "task.yaml:12: unknown key 'benchmrk'; did you mean 'benchmark'?".
+Result<Task> load_task(const std::filesystem::path& file);
 
 }  // namespace aiopt

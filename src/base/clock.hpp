@@ -1,4 +1,4 @@
-/// The only place where the time is asked.
+/// The time.
 
 #pragma once
 

@@ -31,10 +31,6 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
       return spdlog::level::debug;
     case LogLevel::info:
       return spdlog::level::info;
-    case LogLevel::warning:
-      return spdlog::level::warn;
-    case LogLevel::error:
-      return spdlog::level::err;
     case LogLevel::off:
       break;
   }
@@ -61,14 +57,6 @@ void log_debug(std::string_view line) {
 
 void log_info(std::string_view line) {
   log(LogLevel::info, line);
-}
-
-void log_warning(std::string_view line) {
-  log(LogLevel::warning, line);
-}
-
-void log_error(std::string_view line) {
-  log(LogLevel::error, line);
 }
 
 }  // namespace aiopt

@@ -6,7 +6,7 @@
 
 namespace aiopt {
 
-enum class LogLevel { debug, info, warning, error, off };
+enum class LogLevel { debug, info, off };
 
 /// Off until it is set: main() does, a library and tests are silent. Safe from any thread, as all here.
 void set_log_level(LogLevel least);
@@ -15,7 +15,5 @@ void set_log_level(LogLevel least);
 /// said cannot act on a terminal. Never give them a secret.
 void log_debug(std::string_view line);
 void log_info(std::string_view line);
-void log_warning(std::string_view line);
-void log_error(std::string_view line);
 
 }  // namespace aiopt

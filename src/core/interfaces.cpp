@@ -43,11 +43,4 @@ std::string_view to_string(StageStatus status) {
   return kStageStatusNames.at(static_cast<std::size_t>(status));
 }
 
-std::optional<EvaluationStatus> evaluation_status_from(std::string_view name) {
-  for (std::size_t i = 0; i < kEvaluationStatusNames.size(); ++i) {
-    if (kEvaluationStatusNames[i] == name) return static_cast<EvaluationStatus>(i);
-  }
-  return std::nullopt;
-}
-
 }  // namespace aiopt

@@ -55,7 +55,6 @@ class Scheduler {
                                         const std::optional<Fitness>& fitness);
 
   const Archive& archive(IslandId island) const;
-  std::size_t island_count() const { return islands_.size(); }
 
  private:
   std::vector<Island> islands_;

@@ -598,10 +598,4 @@ const FunctionSpan* function_at(const std::vector<FunctionSpan>& functions, std:
   return offset < span.end ? &span : nullptr;
 }
 
-std::string enclosing_function(std::string_view text, std::size_t offset) {
-  const std::vector<FunctionSpan> functions = find_functions(text, offset + 1);
-  const FunctionSpan* function = function_at(functions, offset);
-  return function == nullptr ? "" : function->name;
-}
-
 }  // namespace aiopt

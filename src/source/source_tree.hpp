@@ -22,8 +22,4 @@ Result<SourceTree> load_source_tree(const std::filesystem::path& source, const s
 /// A unified diff from one tree to the other (`git diff --no-index`), with "a/" and "b/" before the paths; "" if equal.
 Result<std::string> unified_diff(const SourceTree& from, const SourceTree& to);
 
-/// Name of the C or C++ function whose body or head holds the byte at `offset`, qualified as far as the file shows
-/// ("walkv::Wal::append"); "" outside functions.
-std::string enclosing_function(std::string_view text, std::size_t offset);
-
 }  // namespace aiopt

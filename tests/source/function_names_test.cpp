@@ -3,14 +3,19 @@
 #include "source/function_names.hpp"
 
 #include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
-
-#include "source/source_tree.hpp"
 
 using namespace aiopt;
 
 namespace {
+
+std::string enclosing_function(const std::string& text, std::size_t offset) {
+  const std::vector<FunctionSpan> functions = find_functions(text, offset + 1);
+  const FunctionSpan* function = function_at(functions, offset);
+  return function == nullptr ? "" : function->name;
+}
 
 /// The function that holds the '@' of the text.
 std::string function_at_sign(const std::string& text) {
