@@ -17,7 +17,9 @@
 #include <csignal>
 #include <cstring>
 #include <functional>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -107,13 +109,26 @@ class CStrings {
   std::vector<char*> pointers_;
 };
 
+/// Names that no child sees.
+struct SecretNames {
+  std::mutex mutex;
+  std::set<std::string> names = {"OPENAI_API_KEY"};
+};
+
+SecretNames& secret_names() {
+  static SecretNames secrets;
+  return secrets;
+}
+
 std::vector<std::string> environment_of(const Command& command) {
+  SecretNames& secrets = secret_names();
+  const std::lock_guard lock(secrets.mutex);
   std::vector<std::string> environment;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view text = *entry;
     const std::string name(text.substr(0, text.find('=')));
     const auto& hidden = command.hidden_variables;
-    if (std::find(hidden.begin(), hidden.end(), name) != hidden.end()) continue;
+    if (secrets.names.contains(name) || std::find(hidden.begin(), hidden.end(), name) != hidden.end()) continue;
     if (!command.variables.contains(name)) environment.emplace_back(text);
   }
   for (const auto& [name, value] : command.variables) environment.push_back(fmt::format("{}={}", name, value));
@@ -432,6 +447,12 @@ std::string CommandResult::how_it_ended() const {
   if (std::holds_alternative<Cancelled>(end)) return "stopped";
   const double seconds = std::chrono::duration<double>(wall_time).count();
   return fmt::format("timed out after {} s", std::round(seconds * 10) / 10);
+}
+
+void hide_from_children(const std::string& variable) {
+  SecretNames& secrets = secret_names();
+  const std::lock_guard lock(secrets.mutex);
+  secrets.names.insert(variable);
 }
 
 Result<CommandResult> run_command(const Command& command, std::stop_token stop) {

@@ -21,7 +21,7 @@ struct Command {
   std::filesystem::path directory;
   std::chrono::milliseconds timeout{300'000};
   std::string input;                             ///< Its standard input; empty: /dev/null.
-  std::vector<std::string> hidden_variables;     ///< Names taken out of its environment: the key's.
+  std::vector<std::string> hidden_variables;     ///< Names taken out of its environment.
   std::map<std::string, std::string> variables;  ///< Set in its environment.
   std::size_t output_limit_bytes = 1 << 20;      ///< Of each of CommandResult's texts; the middle goes.
   /// Fill CommandResult::thread_time in. Costs a look at /proc every 10 ms: under 2 % of a processor, for with many
@@ -59,6 +59,10 @@ struct CommandResult {
   /// "exit code 2", "killed by SIGSEGV", "timed out after 60 s".
   std::string how_it_ended() const;
 };
+
+/// From now on no child sees this variable, whatever its Command says: for a model's key. OPENAI_API_KEY is hidden from
+/// the start. Safe from any thread.
+void hide_from_children(const std::string& variable);
 
 /// Runs the command and waits for its end. A supervisor process of its own, child subreaper
 /// (prctl(2), PR_SET_CHILD_SUBREAPER), stands between aiopt and the command: whatever the command

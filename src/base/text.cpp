@@ -155,12 +155,6 @@ std::string shorten_middle(std::string_view text, std::size_t limit_bytes) {
   return fmt::format("{}\n[... {} bytes left out ...]\n{}", text.substr(0, head), tail - head, text.substr(tail));
 }
 
-bool names_an_error(std::string_view line) {
-  static constexpr std::string_view kWords[] = {"error", "Error", "FAIL", "fail", "assert", "undefined reference"};
-  return std::any_of(std::begin(kWords), std::end(kWords),
-                     [&](std::string_view word) { return line.find(word) != std::string_view::npos; });
-}
-
 std::string valid_utf8(std::string_view text) {
   std::string valid;
   valid.reserve(text.size());

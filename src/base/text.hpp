@@ -22,9 +22,6 @@ std::string shorten_middle(std::string_view text, std::size_t limit_bytes);
 /// steers a terminal; "..." where it was cut to at most `limit_bytes`.
 std::string one_line(std::string_view text, std::size_t limit_bytes);
 
-/// Whether a line that a compiler, linker or test printed says that something went wrong.
-bool names_an_error(std::string_view line);
-
 /// Replaces whatever is not valid UTF-8 by U+FFFD, so that it can be put into JSON.
 std::string valid_utf8(std::string_view text);
 

@@ -63,11 +63,11 @@ int best_command(const BestArguments& arguments) {
 
   if (!arguments.apply.empty()) {
     if (auto applied = apply_to(arguments.apply, *diff); !applied) return fail(applied.error());
-    fmt::print(stderr, "aiopt: candidate {} applied to {}\n", to_number(id), arguments.apply);
+    say(fmt::format("candidate {} applied to {}", to_number(id), arguments.apply));
   }
   if (!arguments.output.empty()) {
     if (auto written = write_file_atomic(arguments.output, *diff); !written) return fail(written.error());
-    fmt::print(stderr, "aiopt: candidate {} written to {}\n", to_number(id), arguments.output);
+    say(fmt::format("candidate {} written to {}", to_number(id), arguments.output));
   }
   if (arguments.json) {
     const nlohmann::ordered_json json = {{"id", to_number(id)}, {"patch", *diff}};

@@ -13,6 +13,8 @@
 #include "archive/grid_archive.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "base/subprocess.hpp"
+#include "base/text.hpp"
 #include "core/task_yaml.hpp"
 #include "engine/candidate_tree.hpp"
 #include "engine/run_options.hpp"
@@ -22,8 +24,18 @@
 
 namespace aiopt {
 
+namespace {
+
+constexpr std::size_t kMessageBytes = 2000;
+
+}  // namespace
+
+void say(const std::string& line) {
+  std::fputs(fmt::format("aiopt: {}\n", line).c_str(), stderr);
+}
+
 int fail(const Error& error) {
-  fmt::print(stderr, "aiopt: {}\n", error.message);
+  say(one_line(error.message, kMessageBytes));
   return error.code == Error::Code::cancelled ? kInterrupted : kFailed;
 }
 
@@ -50,7 +62,7 @@ StopTokens catch_interrupts() {
     int signal = 0;
     sigwait(&signals, &signal);
     finish.request_stop();
-    fmt::print(stderr, "\naiopt: finishing what runs; once more to end it now\n");
+    std::fputs("\naiopt: finishing what runs; once more to end it now\n", stderr);
     sigwait(&signals, &signal);
     kill.request_stop();
     while (sigwait(&signals, &signal) == 0) continue;
@@ -61,6 +73,7 @@ StopTokens catch_interrupts() {
 Result<RunTask> task_of_run(const RunStore& store) {
   Result<Task> task = parse_task(store.header().task_yaml, store.header().task_file);
   if (!task) return task.error();
+  hide_from_children(task->llm.api_key_env);
   Result<EvolutionOptions> options = run_options_from_json(store.header().options_json, *task);
   if (!options) return options.error();
   return RunTask{std::move(*task), std::move(*options)};
@@ -113,7 +126,7 @@ int show_run(const std::filesystem::path& folder, bool json) {
   if (Result<std::string> written = write_best_patch(folder, **store, run->task, *summary); written) {
     patch_file = *written;
   } else {
-    fmt::print(stderr, "aiopt: no best.patch: {}\n", written.error().message);
+    say(one_line(fmt::format("no best.patch: {}", written.error().message), kMessageBytes));
   }
   return print_result(json ? to_json(*summary, patch_file) : describe(*summary, patch_file));
 }

@@ -20,6 +20,9 @@ enum ExitCode : int { kDone = 0, kFailed = 1, kUsage = 2, kInterrupted = 130 };
 /// "aiopt: <message>" on stderr. @return kFailed; kInterrupted for Error::Code::cancelled.
 int fail(const Error& error);
 
+/// Prints "aiopt: <line>" to stderr. That stderr is closed or full stops nothing.
+void say(const std::string& line);
+
 /// Writes a result to stdout. @return kDone, or kFailed if it could not be written.
 int print_result(const std::string& text);
 

@@ -98,6 +98,7 @@ std::vector<Finding> look_at_machine() {
 std::vector<Finding> look_at_task(const std::string& file) {
   const Result<Task> task = load_task(file);
   if (!task) return {{"task", false, true, task.error().message, "mend the task file"}};
+  hide_from_children(task->llm.api_key_env);
   std::vector<Finding> findings = {
       {"task", true, true, fmt::format("{} in {}", task->name, task->source.string()), ""}};
   const Result<SourceTree> tree = load_source_tree(task->source, task->editable);

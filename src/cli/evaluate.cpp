@@ -12,14 +12,15 @@
 #include <aiopt/fitness.hpp>
 
 #include "base/files.hpp"
+#include "base/subprocess.hpp"
 #include "cli/command.hpp"
 #include "cli/commands.hpp"
 #include "core/evaluation_json.hpp"
+#include "core/reason.hpp"
 #include "core/task_yaml.hpp"
 #include "engine/measures.hpp"
 #include "evaluate/local_evaluator.hpp"
 #include "fitness/causal_fitness.hpp"
-#include "llm/openai_chat.hpp"
 #include "source/patch_apply.hpp"
 #include "source/patch_parser.hpp"
 #include "source/source_tree.hpp"
@@ -101,7 +102,7 @@ std::string describe(const Evaluation& evaluation, const std::optional<Fitness>&
 int evaluate_command(const EvaluateArguments& arguments) {
   Result<Task> task = load_task(arguments.task);
   if (!task) return fail(task.error());
-  const ApiKey key = take_api_key(task->llm.api_key_env);  // Out of the environment: no child gets it.
+  hide_from_children(task->llm.api_key_env);
   Result<SourceTree> tree = load_source_tree(task->source, task->editable);
   if (!tree) return fail(tree.error());
 
@@ -124,15 +125,18 @@ int evaluate_command(const EvaluateArguments& arguments) {
   if (!evaluation) {
     const TemporaryFolder folder;
     MeasurementLane lane;
-    const auto evaluator = make_local_evaluator(*task, *tree, lane, {folder.path() / "workspaces", 1});
-    Result<Evaluation> of_baseline = evaluator->evaluate(baseline, stop.finish);
+    const Result<std::unique_ptr<Evaluator>> made =
+        make_local_evaluator(*task, *tree, lane, {folder.path() / "workspaces", 1});
+    if (!made) return fail(made.error());
+    Evaluator& evaluator = **made;
+    Result<Evaluation> of_baseline = evaluator.evaluate(baseline, stop.finish);
     if (!of_baseline) return fail(of_baseline.error());
     evaluation = *of_baseline;
     if (candidate && of_baseline->status != EvaluationStatus::passed) {
-      return fail({Error::Code::unavailable, "the unmodified source does not pass: " + of_baseline->reason});
+      return fail({Error::Code::unavailable, "the unmodified source does not pass: " + telling_line(of_baseline->reason)});
     }
     if (candidate) {
-      Result<Evaluation> of_candidate = evaluator->evaluate(*candidate, stop.finish);
+      Result<Evaluation> of_candidate = evaluator.evaluate(*candidate, stop.finish);
       if (!of_candidate) return fail(of_candidate.error());
       evaluation = std::move(*of_candidate);
     }

@@ -98,7 +98,7 @@ int evolve_command(const EvolveArguments& arguments) {
   if (!outcome) return fail(outcome.error());
   if (const int shown = show_run(folder, arguments.json); shown != kDone) return shown;
   if (outcome->end != RunEnd::interrupted) return kDone;
-  fmt::print(stderr, "aiopt: interrupted; `aiopt resume {}` goes on\n", folder.string());
+  say(fmt::format("interrupted; `aiopt resume {}` goes on", folder.string()));
   return kInterrupted;
 }
 

@@ -37,10 +37,11 @@ Result<std::unique_ptr<Emitter>> make_emitter(const std::string& name, const Tas
                                                           fmt::join(emitter_names(), ", "))};
 }
 
-std::vector<EmitterTask> emitters_of(const Task& task, bool has_model) {
+std::vector<EmitterTask> emitters_of(const Task& task, const SourceTree& baseline, bool has_model) {
   if (!task.emitters.empty()) return task.emitters;
   if (has_model) return {{"llm", 1.0}};
   if (task.patches.empty()) return {{"constants", 1.0}};
+  if (!make_emitter("constants", task, baseline)) return {{"patch_pool", 1.0}};
   return {{"patch_pool", 3.0}, {"constants", 1.0}};
 }
 

@@ -24,7 +24,7 @@ bool emitter_needs_model(std::string_view name);
 Result<std::unique_ptr<Emitter>> make_emitter(const std::string& name, const Task& task, const SourceTree& baseline);
 
 /// The task's emitters; where it names none, "llm" with an endpoint, else those that need none and can work on this
-/// task.
-std::vector<EmitterTask> emitters_of(const Task& task, bool has_model);
+/// task: "constants" only if the source has a number to tune or nothing else could propose.
+std::vector<EmitterTask> emitters_of(const Task& task, const SourceTree& baseline, bool has_model);
 
 }  // namespace aiopt

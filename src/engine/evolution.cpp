@@ -5,12 +5,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "base/text.hpp"
 #include "core/evaluation_json.hpp"
 #include "core/messages_json.hpp"
 #include "core/model_price.hpp"
+#include "core/reason.hpp"
 #include "engine/candidate_tree.hpp"
 #include "engine/measures.hpp"
 #include "llm/ensemble.hpp"
@@ -23,6 +25,7 @@ namespace {
 constexpr std::size_t kRememberedFailures = 5;
 constexpr std::size_t kRememberedPatchBytes = 2000;
 constexpr int kMissedRepliesToGiveUp = 20;
+constexpr int kMissedRepliesToGiveUpAtFirst = 3;  ///< While the endpoint has not answered once.
 constexpr std::chrono::milliseconds kTick{250};
 
 Evaluation without_outputs(Evaluation evaluation) {
@@ -135,8 +138,8 @@ Result<void> Evolution::evaluate_baseline() {
   }
   if (item.evaluation->status != EvaluationStatus::passed) {
     return Error{Error::Code::invalid_argument,
-                 fmt::format("the unmodified source does not pass ({}): {}", to_string(item.evaluation->status),
-                             item.evaluation->reason)};
+                 fmt::format("the unmodified source does not pass: {}: {}; `aiopt evaluate` shows the whole output",
+                             to_string(item.evaluation->status), telling_line(item.evaluation->reason))};
   }
   baseline_evaluation_ = std::make_shared<const Evaluation>(*item.evaluation);
   return tell(kBaselineId);
@@ -350,7 +353,8 @@ Result<void> Evolution::take(Replied event) {
   const Error& error = event.reply.error();
   if (error.code == Error::Code::cancelled) return {};
   const bool is_useless = error.code == Error::Code::invalid_argument || error.code == Error::Code::not_found;
-  if (++replies_missed_in_a_row_ >= kMissedRepliesToGiveUp || (is_useless && !endpoint_answered_)) {
+  const int patience = endpoint_answered_ ? kMissedRepliesToGiveUp : kMissedRepliesToGiveUpAtFirst;
+  if (++replies_missed_in_a_row_ >= patience || (is_useless && !endpoint_answered_)) {
     return Error{Error::Code::unavailable,
                  fmt::format("{}; the run is saved, `aiopt resume` goes on with it", error.message)};
   }
@@ -417,17 +421,21 @@ Result<void> Evolution::tell(CandidateId id) {
   return {};
 }
 
-/// Nothing for a candidate that did not pass. One whose benchmark lacks a metric that an axis needs did not.
+/// Nothing for a candidate that did not pass. One whose benchmark lacks a metric that an axis needs, or printed what no
+/// objective can be made of, did not.
 Result<std::optional<Fitness>> Evolution::fitness_of(const Candidate& candidate, Evaluation& evaluation) const {
   if (evaluation.status != EvaluationStatus::passed) return std::optional<Fitness>{};
   Result<std::vector<Measure>> measures = measures_of(parts_.task.axes, candidate, evaluation);
-  if (!measures) {
-    if (candidate.id == kBaselineId) return measures.error();
-    evaluation.status = EvaluationStatus::benchmark_failed;
-    evaluation.reason = measures.error().message;
-    return std::optional<Fitness>{};
+  const double objective = parts_.fitness.objective(evaluation, *baseline_evaluation_);
+  if (measures && !std::isfinite(objective)) {
+    measures = Error{Error::Code::invalid_argument,
+                     "benchmark: its figures make an objective that is not a finite number; are they right?"};
   }
-  return std::optional(Fitness{parts_.fitness.objective(evaluation, *baseline_evaluation_), std::move(*measures)});
+  if (measures) return std::optional(Fitness{objective, std::move(*measures)});
+  if (candidate.id == kBaselineId) return measures.error();
+  evaluation.status = EvaluationStatus::benchmark_failed;
+  evaluation.reason = measures.error().message;
+  return std::optional<Fitness>{};
 }
 
 void Evolution::count(const Proposal& proposal, const Evaluation& evaluation) {

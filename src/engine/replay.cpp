@@ -24,6 +24,10 @@ Result<void> Evolution::replay() {
   });
   if (!visited) return visited.error();
   if (auto asked = replay_asks(*asks, next); !asked) return asked.error();
+  if (in_flight_.size() > static_cast<std::size_t>(options_.window)) {
+    return Error{Error::Code::corruption, fmt::format("run.db has {} proposals in flight, and a window of {}",
+                                                      in_flight_.size(), options_.window)};
+  }
 
   for (Failure& failure : failures_) {
     Result<StoredEvaluation> stored = parts_.store.evaluation(failure.id);

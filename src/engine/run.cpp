@@ -13,6 +13,7 @@
 #include "archive/grid_archive.hpp"
 #include "base/clock.hpp"
 #include "base/files.hpp"
+#include "base/subprocess.hpp"
 #include "base/worker_pool.hpp"
 #include "core/task_yaml.hpp"
 #include "engine/builtins.hpp"
@@ -33,15 +34,16 @@ namespace aiopt {
 namespace {
 
 constexpr int kReproducibleWindow = 4;
+constexpr const char* kWorkspaces = "workspaces";  ///< Within the run's folder.
 
 bool has_model(const Task& task, const EvolutionOptions& options) {
   return !task.llm.api_base.empty() || !options.replay.empty();
 }
 
 /// Fills in what the options leave open, so that run.db says what was used.
-Result<void> complete(Task& task, EvolutionOptions& options) {
+Result<void> complete(Task& task, EvolutionOptions& options, const SourceTree& baseline) {
   const bool model = has_model(task, options);
-  task.emitters = emitters_of(task, model);
+  task.emitters = emitters_of(task, baseline, model);
   const bool asks_model = std::any_of(task.emitters.begin(), task.emitters.end(),
                                       [](const EmitterTask& emitter) { return emitter_needs_model(emitter.name); });
   if (asks_model && !model) {
@@ -53,13 +55,13 @@ Result<void> complete(Task& task, EvolutionOptions& options) {
                  "the emitter 'llm' needs a model; give --model NAME, or `llm: {models: ...}` in the task"};
   }
   if (options.budget_usd && asks_model) {
-    for (const ModelTask& model : task.llm.models) {
-      if (model.usd_per_million_prompt_tokens > 0.0 || model.usd_per_million_completion_tokens > 0.0) continue;
+    for (const ModelTask& priced : task.llm.models) {
+      if (priced.usd_per_million_prompt_tokens > 0.0 || priced.usd_per_million_completion_tokens > 0.0) continue;
       return Error{
           Error::Code::invalid_argument,
           fmt::format("a budget in dollars needs prices, and the task gives none for '{0}'; add `llm: {{models: "
                       "[{{name: {0}, usd_per_million_prompt_tokens: P, usd_per_million_completion_tokens: C}}]}}`",
-                      model.name)};
+                      priced.name)};
     }
   }
   if (options.workers <= 0) options.workers = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
@@ -123,7 +125,7 @@ Result<std::optional<BenchmarkResult>> measure_claim(const Elite& best, int pair
   events.on_notice(fmt::format("measuring the best candidate, {}, again: {} pairs with the unmodified program",
                                to_number(best.candidate->id), pairs));
   Result<BenchmarkResult> measured = evaluator.measure(*best.candidate, pairs, stop);
-  if (!measured && measured.error().code == Error::Code::cancelled) return std::optional<BenchmarkResult>{};
+  if (!measured && measured.error().code == Error::Code::cancelled) return measured.error();
   if (!measured) {
     events.on_notice(fmt::format("the best candidate could not be measured again: {}", measured.error().message));
     return std::optional<BenchmarkResult>{};
@@ -145,10 +147,11 @@ Result<RunOutcome> run_sitting(const Task& task, const SourceTree& baseline, con
   }
   const std::unique_ptr<FitnessFunction> fitness = make_fitness(task.fitness);
   MeasurementLane lane;
-  const std::unique_ptr<Evaluator> evaluator =
-      make_local_evaluator(task, baseline, lane, {folder / "workspaces", options.workers});
+  Result<std::unique_ptr<Evaluator>> evaluator =
+      make_local_evaluator(task, baseline, lane, {folder / kWorkspaces, options.workers});
+  if (!evaluator) return evaluator.error();
   WorkerPool workers(options.workers);
-  Evolution evolution({task, baseline, *scheduler, *evaluator, *fitness, chat, prompts.get(), store, workers, events,
+  Evolution evolution({task, baseline, *scheduler, **evaluator, *fitness, chat, prompts.get(), store, workers, events,
                        [&lane] { return lane.busy_share(); }},
                       options, stop);
 
@@ -158,7 +161,11 @@ Result<RunOutcome> run_sitting(const Task& task, const SourceTree& baseline, con
   RunOutcome outcome{*end, evolution.progress(), std::nullopt};
   if (*end == RunEnd::interrupted) return outcome;
   Result<std::optional<BenchmarkResult>> claim =
-      measure_claim(evolution.best(), options.claim_pairs, *evaluator, store, events, stop.finish);
+      measure_claim(evolution.best(), options.claim_pairs, **evaluator, store, events, stop.kill);
+  if (!claim && claim.error().code == Error::Code::cancelled) {
+    outcome.end = RunEnd::interrupted;
+    return outcome;
+  }
   if (!claim) return claim.error();
   outcome.claim = std::move(*claim);
   return outcome;
@@ -170,16 +177,23 @@ Result<RunOutcome> evolve(const Task& given_task, const EvolutionOptions& given_
                           const std::filesystem::path& folder, EventSink& events, StopTokens stop) {
   Task task = given_task;
   EvolutionOptions options = given_options;
+  hide_from_children(task.llm.api_key_env);
   ApiKey key = take_api_key(task.llm.api_key_env);
-  if (auto completed = complete(task, options); !completed) return completed.error();
   Result<std::string> yaml = read_file(task.file);
   if (!yaml) return yaml.error();
   Result<SourceTree> baseline = load_source_tree(task.source, task.editable);
   if (!baseline) return baseline.error();
+  if (auto completed = complete(task, options, *baseline); !completed) return completed.error();
   // Before a folder is made: a mistake in the task or the options leaves nothing behind.
   if (auto scheduler = make_scheduler(task, *baseline); !scheduler) return scheduler.error();
   Result<std::unique_ptr<ChatClient>> chat = make_chat(task, options, std::move(key));
   if (!chat) return chat.error();
+
+  std::error_code ignored;
+  if (std::filesystem::exists(folder / kWorkspaces, ignored)) {
+    return Error{Error::Code::invalid_argument,
+                 fmt::format("{} is there already; choose another folder for the run", (folder / kWorkspaces).string())};
+  }
 
   RunHeader header;
   header.task_yaml = std::move(*yaml);
@@ -202,11 +216,8 @@ Result<RunOutcome> resume(const std::filesystem::path& folder, const ResumeOptio
   if (!task) return Error{task.error().code, fmt::format("the task of {}: {}", folder.string(), task.error().message)};
   Result<EvolutionOptions> options = run_options_from_json(header.options_json, *task);
   if (!options) return options.error();
+  hide_from_children(task->llm.api_key_env);
   ApiKey key = take_api_key(task->llm.api_key_env);
-  options->iterations = changes.iterations.value_or(options->iterations);
-  if (auto kept = (*store)->set_options(run_options_to_json(*options, *task)); !kept) return kept.error();
-  options->workers = changes.workers;
-  if (auto completed = complete(*task, *options); !completed) return completed.error();
   Result<SourceTree> baseline = load_source_tree(task->source, task->editable);
   if (!baseline) return baseline.error();
   if (tree_sha256(*baseline) != header.baseline_sha256) {
@@ -216,6 +227,10 @@ Result<RunOutcome> resume(const std::filesystem::path& folder, const ResumeOptio
                     "or start a new run",
                     folder.string(), task->source.string())};
   }
+  options->iterations = changes.iterations.value_or(options->iterations);
+  if (auto kept = (*store)->set_options(run_options_to_json(*options, *task)); !kept) return kept.error();
+  options->workers = changes.workers;
+  if (auto completed = complete(*task, *options, *baseline); !completed) return completed.error();
   Result<std::unique_ptr<ChatClient>> chat = make_chat(*task, *options, std::move(key));
   if (!chat) return chat.error();
   return run_sitting(*task, *baseline, *options, chat->get(), folder, **store, events, stop);

@@ -10,8 +10,11 @@
 #include <utility>
 
 #include "base/clock.hpp"
+#include "base/files.hpp"
+#include "core/reason.hpp"
 #include "evaluate/stages.hpp"
 #include "measure/benchmark_output.hpp"
+#include "source/cache_tag.hpp"
 #include "source/workspace.hpp"
 
 namespace aiopt {
@@ -30,14 +33,29 @@ struct Fate {
   std::string reason;
 };
 
+/// With a tag, so that nothing but what an evaluator made is ever removed.
+Result<void> make_workspaces_folder(const std::filesystem::path& folder) {
+  std::error_code failure;
+  if (std::filesystem::exists(std::filesystem::symlink_status(folder, failure))) {
+    if (!has_cache_tag(folder) && !std::filesystem::is_empty(folder, failure)) {
+      return Error{Error::Code::invalid_argument,
+                   fmt::format("{} is there and was not made by aiopt; move it away, or choose another folder for the run",
+                               folder.string())};
+    }
+    std::filesystem::remove_all(folder, failure);
+  }
+  std::filesystem::create_directories(folder, failure);
+  if (failure) {
+    return Error{Error::Code::io, fmt::format("cannot make the folder {}: {}", folder.string(), failure.message())};
+  }
+  return write_file_atomic(folder / kCacheTagName,
+                           fmt::format("{}\n# Workspaces of aiopt: made again when needed.\n", kCacheTagSignature));
+}
+
 class LocalEvaluator final : public Evaluator {
  public:
   LocalEvaluator(const Task& task, const SourceTree& baseline, MeasurementLane& lane, LocalEvaluatorOptions options)
-      : task_(task), baseline_tree_(baseline), lane_(lane), options_(std::move(options)) {
-    // What a killed run left there would be in the way.
-    std::error_code ignored;
-    std::filesystem::remove_all(options_.folder, ignored);
-  }
+      : task_(task), baseline_tree_(baseline), lane_(lane), options_(std::move(options)) {}
 
   ~LocalEvaluator() override {
     idle_.clear();
@@ -130,7 +148,7 @@ class LocalEvaluator final : public Evaluator {
       return {};
     }
     if (evaluation == nullptr) {
-      return Error{Error::Code::unavailable, "the unmodified source no longer passes: " + (*fate)->reason};
+      return Error{Error::Code::unavailable, "the unmodified source no longer passes: " + telling_line((*fate)->reason)};
     }
     evaluation->status = (*fate)->status;
     evaluation->reason = std::move((*fate)->reason);
@@ -153,7 +171,7 @@ class LocalEvaluator final : public Evaluator {
     for (const auto& [stage, command] : {std::pair{Stage::build, &task_.build}, std::pair{Stage::test, &task_.test}}) {
       if (command->command.empty()) continue;
       CommandResult result;
-      Result<StageReport> report = run_stage(stage, *command, workspace.folder(), task_.llm.api_key_env, stop, &result);
+      Result<StageReport> report = run_stage(stage, *command, workspace.folder(), stop, &result);
       if (!report) return report.error();
       evaluation.stages.push_back(*report);
       if (report->status != StageStatus::passed) {
@@ -181,7 +199,7 @@ class LocalEvaluator final : public Evaluator {
         if (!fate) return fate.error();
         if (*fate && candidates_turn) return fate;
         if (*fate) {
-          return Error{Error::Code::unavailable, "the unmodified program failed its own benchmark: " + (*fate)->reason};
+          return Error{Error::Code::unavailable, "the unmodified program failed its own benchmark: " + telling_line((*fate)->reason)};
         }
       }
       if (pair < 0) continue;
@@ -198,7 +216,7 @@ class LocalEvaluator final : public Evaluator {
                                              const std::stop_token& stop) {
     CommandResult result;
     Result<StageReport> report =
-        run_stage(Stage::benchmark, task_.benchmark.run, workspace.folder(), task_.llm.api_key_env, stop, &result);
+        run_stage(Stage::benchmark, task_.benchmark.run, workspace.folder(), stop, &result);
     if (!report) return report.error();
     const bool passed = report->status == StageStatus::passed;
     const std::string how_it_ended = result.how_it_ended();
@@ -260,9 +278,10 @@ class LocalEvaluator final : public Evaluator {
 
 }  // namespace
 
-std::unique_ptr<Evaluator> make_local_evaluator(const Task& task, const SourceTree& baseline, MeasurementLane& lane,
-                                                LocalEvaluatorOptions options) {
-  return std::make_unique<LocalEvaluator>(task, baseline, lane, std::move(options));
+Result<std::unique_ptr<Evaluator>> make_local_evaluator(const Task& task, const SourceTree& baseline,
+                                                        MeasurementLane& lane, LocalEvaluatorOptions options) {
+  if (auto made = make_workspaces_folder(options.folder); !made) return made.error();
+  return std::unique_ptr<Evaluator>(std::make_unique<LocalEvaluator>(task, baseline, lane, std::move(options)));
 }
 
 }  // namespace aiopt

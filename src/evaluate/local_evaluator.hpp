@@ -16,14 +16,16 @@
 namespace aiopt {
 
 struct LocalEvaluatorOptions {
-  std::filesystem::path folder;  ///< Workspaces are made in it; it is removed at the end.
+  std::filesystem::path folder;  ///< Made here, for workspaces, and removed at the end.
   int workspaces = 1;            ///< How many threads call at once.
 };
 
 /// Workspaces are made when first needed. The baseline has one of its own, built once, for the pairs.
 ///
 /// @param task, baseline, lane  Borrowed; outlive the evaluator.
-std::unique_ptr<Evaluator> make_local_evaluator(const Task& task, const SourceTree& baseline, MeasurementLane& lane,
-                                                LocalEvaluatorOptions options);
+/// @return invalid_argument if `options.folder` is there and no earlier evaluator made it; one that a killed run left
+///         is removed first.
+Result<std::unique_ptr<Evaluator>> make_local_evaluator(const Task& task, const SourceTree& baseline, MeasurementLane& lane,
+                                                        LocalEvaluatorOptions options);
 
 }  // namespace aiopt

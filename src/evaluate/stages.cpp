@@ -11,6 +11,7 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "core/reason.hpp"
 
 namespace aiopt {
 
@@ -31,12 +32,11 @@ StageStatus status_of(const CommandResult& result) {
 }  // namespace
 
 Result<StageReport> run_stage(Stage stage, const StageCommand& stage_command, const std::filesystem::path& workspace,
-                              const std::string& key_variable, std::stop_token stop, CommandResult* result) {
+                              std::stop_token stop, CommandResult* result) {
   Command command;
   command.line = stage_command.command;
   command.directory = workspace;
   command.timeout = stage_command.timeout;
-  command.hidden_variables = {key_variable, "OPENAI_API_KEY"};
   command.count_threads = stage == Stage::benchmark;
   Result<CommandResult> ran = run_command(command, std::move(stop));
   if (!ran) return ran.error();

@@ -20,7 +20,7 @@ namespace aiopt {
 /// @param result  If not null, gets the whole CommandResult (the benchmark's parser needs its stdout).
 /// @return cancelled if `stop` was requested.
 Result<StageReport> run_stage(Stage stage, const StageCommand& stage_command, const std::filesystem::path& workspace,
-                              const std::string& key_variable, std::stop_token stop, CommandResult* result = nullptr);
+                              std::stop_token stop, CommandResult* result = nullptr);
 
 /// What a stage that did not pass makes of its candidate: build_failed, tests_failed, timed_out, ...
 EvaluationStatus status_of_failure(const StageReport& report);

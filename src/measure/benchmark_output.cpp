@@ -19,6 +19,7 @@ namespace aiopt {
 namespace {
 
 constexpr int kMostThreads = 65'536;
+constexpr std::size_t kMostMetrics = 1'000;  ///< All of them are kept of every run.
 constexpr std::size_t kNamesShown = 20;
 constexpr std::size_t kNameShownBytes = 80;
 constexpr std::size_t kLineShownBytes = 160;
@@ -135,6 +136,10 @@ Result<Metrics> parse_benchmark_output(const BenchmarkTask& task, std::string_vi
   Result<Metrics> metrics = parser->parse(task, output);
   if (!metrics) return metrics;
   if (metrics->empty()) return nothing_read(task, output);
+  if (metrics->size() > kMostMetrics) {
+    return invalid(fmt::format("benchmark: the output has {} metrics, more than {}; let it print fewer",
+                               metrics->size(), kMostMetrics));
+  }
   if (const auto checked = check("throughput", task.throughput, *metrics); !checked) return checked.error();
   if (task.latency.empty()) return metrics;
   if (const auto checked = check("latency", task.latency, *metrics); !checked) return checked.error();

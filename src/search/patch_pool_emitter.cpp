@@ -223,8 +223,9 @@ class PatchPoolEmitter : public Emitter {
       }
     }
     if (singles_awaited_ == 0 && !best_guess_proposed_) {
-      best_guess_proposed_ = true;
-      if (auto ask = propose(all_that_gained())) return ask;
+      auto ask = propose(all_that_gained());
+      best_guess_proposed_ = ask.has_value();
+      if (ask) return ask;
     }
     for (int i = 0; i < kTries; ++i) {
       if (auto ask = propose(breed(rng, i))) return ask;

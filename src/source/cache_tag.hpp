@@ -1,4 +1,4 @@
-/// CACHEDIR.TAG: how a workspace that lies within a source is told from the source's own files.
+/// CACHEDIR.TAG: how workspaces and runs that lie within a source are told from the source's own files.
 
 #pragma once
 
@@ -13,5 +13,8 @@ inline constexpr std::string_view kCacheTagSignature = "Signature: 8a477f597d28d
 
 /// Whether the folder says that it holds nothing but what can be made again.
 bool has_cache_tag(const std::filesystem::path& folder);
+
+/// Whether a folder within a source is no part of it: it has a cache tag, or is the folder of a run (it holds a run.db).
+bool is_left_out(const std::filesystem::path& folder);
 
 }  // namespace aiopt

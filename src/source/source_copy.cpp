@@ -101,7 +101,7 @@ class Copier {
       return copy_error(source_ / path, errno);
     }
     if (S_ISDIR(status.st_mode)) {
-      if (is_left_out(path)) return {};
+      if (leaves_out(path)) return {};
       if (::mkdir((folder_ / path).c_str(), (status.st_mode & 0777) | 0700) != 0 && errno != EEXIST) {
         return copy_error(source_ / path, errno);
       }
@@ -115,7 +115,7 @@ class Copier {
   Result<void> copy_listed(const std::string& path) {
     for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
       const std::string parent = path.substr(0, slash);
-      if (is_left_out(parent)) return {};
+      if (leaves_out(parent)) return {};
       if (!made_.insert(parent).second) continue;
       if (::mkdir((folder_ / parent).c_str(), 0755) != 0 && errno != EEXIST) return copy_error(source_ / parent, errno);
     }
@@ -125,9 +125,9 @@ class Copier {
   SourceCopy take_result() { return std::move(copy_); }
 
  private:
-  bool is_left_out(const std::string& path) {
+  bool leaves_out(const std::string& path) {
     const auto [entry, is_new] = left_out_.try_emplace(path, false);
-    if (is_new) entry->second = has_cache_tag(source_ / path);
+    if (is_new) entry->second = is_left_out(source_ / path);
     return entry->second;
   }
 

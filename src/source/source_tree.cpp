@@ -69,7 +69,7 @@ class TreeLoader {
       if (failure) return cannot_read(entry.path(), failure);
       if (fs::is_directory(status)) {
         const std::string inner = prefix + name + '/';
-        if (name == ".git" || !may_hold_matches(inner) || has_cache_tag(entry.path())) continue;
+        if (name == ".git" || !may_hold_matches(inner) || is_left_out(entry.path())) continue;
         if (auto walked = walk(entry.path(), inner); !walked) return walked;
       } else if (fs::is_regular_file(status)) {
         if (auto taken = take_file(entry.path(), prefix + name); !taken) return taken;
@@ -188,6 +188,11 @@ Result<std::string> diff_in(const fs::path& folder, const SourceTree& from, cons
 bool has_cache_tag(const fs::path& folder) {
   const auto tag = read_file(folder / kCacheTagName, 4096);
   return tag && tag->starts_with(kCacheTagSignature);
+}
+
+bool is_left_out(const fs::path& folder) {
+  std::error_code ignored;
+  return has_cache_tag(folder) || fs::is_regular_file(fs::symlink_status(folder / "run.db", ignored));
 }
 
 Result<SourceTree> load_source_tree(const fs::path& source, const std::vector<std::string>& editable) {

@@ -12,12 +12,12 @@
 
 #include "base/text.hpp"
 #include "core/model_price.hpp"
+#include "core/reason.hpp"
 
 namespace aiopt {
 
 namespace {
 
-constexpr std::size_t kWhyBytes = 110;
 constexpr std::size_t kMadeByBytes = 200;
 constexpr std::size_t kShownFailures = 8;
 
@@ -236,15 +236,6 @@ std::string to_json(const RunSummary& summary, const std::string& patch_file) {
   json["usd"] = summary.usd;
   json["seconds"] = summary.seconds;
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
-}
-
-std::string telling_line(const std::string& reason) {
-  std::vector<std::string_view> lines = split_lines(reason);
-  // The first line says how the stage ended; what it printed follows.
-  if (lines.size() > 1 && lines.front().find(" ended with ") != std::string_view::npos) lines.erase(lines.begin());
-  const auto telling = std::find_if(lines.begin(), lines.end(), names_an_error);
-  if (telling != lines.end()) return one_line(*telling, kWhyBytes);
-  return lines.empty() ? "" : one_line(lines.front(), kWhyBytes);
 }
 
 std::string format_ratio(double ratio) {

@@ -61,9 +61,6 @@ std::string format_ratio(double ratio);
 /// "1 h 02 min", "3 min 05 s", "12 s".
 std::string format_duration(double seconds);
 
-/// The line of a reason that says most, shortened: the first that names an error, else the first.
-std::string telling_line(const std::string& reason);
-
 /// "5 passed, 2 build_failed".
 std::string format_outcomes(const std::map<EvaluationStatus, std::uint64_t>& outcomes);
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "core/reason.hpp"
 #include "view/run_summary.hpp"
 
 namespace aiopt {
@@ -100,10 +101,15 @@ void TerminalView::on_run_finished(const RunProgress&) {
   clear();
 }
 
+/// A run does not end because its reader has gone or the log's disk is full.
+void TerminalView::write(const std::string& text) {
+  std::fputs(text.c_str(), out_);
+  std::fflush(out_);
+}
+
 void TerminalView::print(const std::string& line) {
   clear();
-  fmt::print(out_, "{}\n", line);
-  std::fflush(out_);
+  write(line + "\n");
 }
 
 void TerminalView::redraw(const RunProgress& progress) {
@@ -111,15 +117,13 @@ void TerminalView::redraw(const RunProgress& progress) {
   const double done = static_cast<double>(progress.evaluations - first_evaluations_);
   const std::string line = progress_line(progress, minutes > 0.0 ? done / minutes : 0.0);
   // The last column stays free: a full line would wrap and could not be drawn over.
-  fmt::print(out_, "\r\033[K{}", line.substr(0, columns_of(out_) - 1));
-  std::fflush(out_);
+  write("\r\033[K" + line.substr(0, columns_of(out_) - 1));
   line_is_drawn_ = true;
 }
 
 void TerminalView::clear() {
   if (!line_is_drawn_) return;
-  fmt::print(out_, "\r\033[K");
-  std::fflush(out_);
+  write("\r\033[K");
   line_is_drawn_ = false;
 }
 

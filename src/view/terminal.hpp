@@ -24,6 +24,7 @@ class TerminalView final : public EventSink {
   void on_run_finished(const RunProgress& progress) override;
 
  private:
+  void write(const std::string& text);
   void print(const std::string& line);
   void redraw(const RunProgress& progress);
   void clear();

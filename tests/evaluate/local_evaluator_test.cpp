@@ -3,6 +3,7 @@
 #include "evaluate/local_evaluator.hpp"
 
 #include <atomic>
+#include <cstdlib>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -11,6 +12,7 @@
 
 #include "base/clock.hpp"
 #include "base/files.hpp"
+#include "base/subprocess.hpp"
 #include "source/source_tree.hpp"
 
 using namespace aiopt;
@@ -47,7 +49,10 @@ struct Fixture {
 
   void make(int workspaces = 1) {
     evaluator.reset();
-    evaluator = make_local_evaluator(task, baseline, lane, {folder.path() / "workspaces", workspaces});
+    Result<std::unique_ptr<Evaluator>> made =
+        make_local_evaluator(task, baseline, lane, {folder.path() / "workspaces", workspaces});
+    REQUIRE(made);
+    evaluator = std::move(*made);
   }
 
   std::string runs_file() const { return (folder.path() / "runs").string(); }
@@ -142,7 +147,30 @@ TEST_CASE_FIXTURE(Fixture, "a stage that fails ends the evaluation there, and sa
   CHECK(no_number.stages.back().status == StageStatus::failed);
 }
 
-TEST_CASE_FIXTURE(Fixture, "what one candidate left behind is gone for the next") {
+TEST_CASE_FIXTURE(Fixture, "a folder that no evaluator made is not removed") {
+  const auto mine = folder.path() / "mine";
+  std::filesystem::create_directories(mine);
+  std::ofstream(mine / "thesis.txt") << "two years of work\n";
+  const auto refused = make_local_evaluator(task, baseline, lane, {mine, 1});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find("was not made by aiopt") != std::string::npos);
+  CHECK(std::filesystem::exists(mine / "thesis.txt"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "no stage sees a model's key, whatever variable holds it") {
+  ::setenv("OPENAI_API_KEY", "sk-first", 1);
+  ::setenv("AIOPT_TEST_OTHER_KEY", "sk-second", 1);
+  hide_from_children("AIOPT_TEST_OTHER_KEY");
+  task.build.command = "! env | grep sk-";
+  make();
+  const Evaluation evaluation = evaluate("150\n");
+  ::unsetenv("OPENAI_API_KEY");
+  ::unsetenv("AIOPT_TEST_OTHER_KEY");
+  CHECK(evaluation.status == EvaluationStatus::passed);
+  CHECK(evaluation.stages[1].output.find("sk-") == std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Fixture, "the editable files of one candidate are put right for the next") {
   CHECK(evaluate("150\n").benchmark->throughput_ops_sec() == 150.0);
   CHECK(evaluate("FAIL\n").status == EvaluationStatus::tests_failed);
   CHECK(evaluate("160\n").benchmark->throughput_ops_sec() == 160.0);

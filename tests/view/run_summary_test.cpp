@@ -78,14 +78,6 @@ TEST_CASE("--json keeps what its contract says") {
   CHECK(json["archive"]["cells"].size() == json["archive"]["elites"].get<std::size_t>());
 }
 
-TEST_CASE("the line that says most is the first that names an error, else the first") {
-  CHECK(telling_line("the build ended with exit status 1:\nmake\na.cc:1: error: no ;\nmore") == "a.cc:1: error: no ;");
-  CHECK(telling_line("the test ended with exit status 1; it printed nothing") ==
-        "the test ended with exit status 1; it printed nothing");
-  CHECK(telling_line("the test ended with exit status 2:\nfirst\nsecond") == "first");
-  CHECK(telling_line("") == "");
-}
-
 TEST_CASE("ratios and times are written as one says them") {
   CHECK(format_ratio(2.345) == "2.35x");
   CHECK(format_ratio(12.34) == "12.3x");
