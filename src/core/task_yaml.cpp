@@ -23,6 +23,7 @@
 #include "base/glob.hpp"
 #include "base/text.hpp"
 #include "base/yaml.hpp"
+#include "core/metric_regex.hpp"
 
 namespace aiopt {
 namespace {
@@ -199,8 +200,11 @@ Result<std::string> read_pattern(const YamlNode& node) {
     return node.mistake(fmt::format("{} is longer than {} bytes", subject, kLongestRegexBytes));
   }
   try {
-    if (std::regex(*pattern).mark_count() == 1) return pattern;
+    if (std::regex(*pattern, kMetricRegexSyntax).mark_count() == 1) return pattern;
   } catch (const std::regex_error& error) {
+    if (error.code() == std::regex_constants::error_complexity) {
+      return node.mistake(subject + " has a back-reference, like \\1; they are not read: a match could take for ever");
+    }
     return node.mistake(fmt::format("{} is no ECMAScript regex: {}", subject, error.what()));
   }
   return node.mistake(subject + " must have exactly one group, (...), around the number; (?:...) groups beside it");
