@@ -58,6 +58,20 @@ std::optional<Error> refuse_bytes(std::string_view text, std::string_view file) 
                at_line(file, line_of_byte(text, static_cast<std::size_t>(broken)), "is not valid UTF-8")};
 }
 
+/// CR LF and CR end a line too (YAML 1.2, 5.4); yaml-cpp knows CR LF alone, and loses the end of the file over a CR.
+std::string with_unix_lines(std::string_view text) {
+  std::string lines;
+  lines.reserve(text.size());
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] != '\r') {
+      lines += text[at];
+    } else if (!text.substr(at + 1).starts_with('\n')) {
+      lines += '\n';
+    }
+  }
+  return lines;
+}
+
 /// Tabs that indent make yaml-cpp complain of something else, or of nothing that helps.
 bool is_indented_by_tab(std::string_view text, int line) {
   const std::vector<std::string_view> lines = split_lines(text);
@@ -268,17 +282,18 @@ std::string quoted_for_message(std::string_view text) {
 
 Result<YamlNode> parse_yaml(std::string_view text, std::string_view file) {
   if (std::optional<Error> refused = refuse_bytes(text, file)) return *std::move(refused);
+  const std::string lines = with_unix_lines(text);
   const auto shared_file = std::make_shared<const std::string>(file);
   YamlTreeBuilder builder(shared_file);
   try {
-    std::istringstream stream{std::string(text)};
+    std::istringstream stream(lines);
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {
     }
   } catch (const YAML::Exception& refused) {
     const int line = refused.mark.is_null() ? 0 : refused.mark.line + 1;
     const std::string_view hint =
-        is_indented_by_tab(text, line) ? " (indent by spaces: this line begins with a tab)" : "";
+        is_indented_by_tab(lines, line) ? " (indent by spaces: this line begins with a tab)" : "";
     return Error{Error::Code::invalid_argument, at_line(file, line, fmt::format("{}{}", refused.msg, hint))};
   } catch (const std::exception& refused) {
     return Error{Error::Code::invalid_argument, fmt::format("{}: cannot be read as YAML: {}", file, refused.what())};

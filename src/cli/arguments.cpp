@@ -5,10 +5,15 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "base/text.hpp"
@@ -23,6 +28,35 @@ namespace {
 /// Set by the subcommand that the arguments chose.
 using Action = std::function<int()>;
 
+/// The whole text as a number; nothing where it is none, or beyond the type.
+template <typename T>
+std::optional<T> number_in(const std::string& text) {
+  T number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+/// CLI11 itself reads -1 and what is too large as 2^64 - 1, and 010 as 8.
+CLI::Validator whole_number() {
+  const auto check = [](std::string& text) {
+    const auto number = number_in<std::uint64_t>(text);
+    if (!number) return fmt::format("'{}' is no whole number from 0 to 2^64 - 1", text);
+    text = fmt::format("{}", *number);
+    return std::string();
+  };
+  return {check, ""};
+}
+
+CLI::Validator amount_of_money() {
+  const auto check = [](std::string& text) {
+    const auto amount = number_in<double>(text);
+    const bool is_amount = amount && std::isfinite(*amount) && *amount > 0.0;
+    return is_amount ? std::string() : fmt::format("'{}' is no amount above 0, like 2.50", text);
+  };
+  return {check, "POSITIVE"};
+}
+
 void add_verbose(CLI::App& command, int& verbosity) {
   command.add_flag("-v,--verbose", verbosity, "Log to stderr what is tried again; -vv: every command that is run too");
 }
@@ -35,10 +69,13 @@ void add_evolve(CLI::App& app, Action& action) {
       ->check(CLI::IsMember({"fast", "full", "hybrid"}))
       ->capture_default_str();
   command->add_option("--iterations", arguments->options.iterations, "Evaluations to make")
+      ->transform(whole_number())
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}))
       ->capture_default_str();
   command->add_option("--run", arguments->run_folder, "Folder for run.db; default aiopt-runs/<task>-<n>");
-  command->add_option("--seed", arguments->options.seed, "Of all randomness")->capture_default_str();
+  command->add_option("--seed", arguments->options.seed, "Of all randomness")
+      ->transform(whole_number())
+      ->capture_default_str();
   command
       ->add_option("--workers", arguments->options.workers, "Candidates built and tested at once; 0: one a processor")
       ->check(CLI::Range(0, 1024))
@@ -53,7 +90,7 @@ void add_evolve(CLI::App& app, Action& action) {
   command->add_option("--emitter", arguments->emitters, "NAME[:WEIGHT], may be given again; see `aiopt list`")
       ->allow_extra_args(false);
   command->add_option("--budget-usd", arguments->budget_usd, "Ask no model once this much is spent")
-      ->check(CLI::PositiveNumber);
+      ->check(amount_of_money());
   command->add_option("--budget-time", arguments->budget_time, "End after this long: 30m, 2h");
   command->add_flag("--reproducible", arguments->options.reproducible,
                     "Tell results in the order asked: a seed and recorded replies give the same run again");
@@ -76,6 +113,7 @@ void add_resume(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("resume", "Go on with a run where it stopped, however it stopped");
   command->add_option("RUN", arguments->folder, "The run's folder")->required();
   command->add_option("--iterations", arguments->iterations, "A new total of evaluations")
+      ->transform(whole_number())
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}));
   command->add_option("--workers", arguments->workers, "Candidates built and tested at once; 0: one a processor")
       ->check(CLI::Range(0, 1024));
@@ -98,7 +136,8 @@ void add_show(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<ShowArguments>();
   CLI::App* command = app.add_subcommand("show", "The state of a run and its elites, or one candidate's story");
   command->add_option("RUN", arguments->folder, "The run's folder")->required();
-  command->add_option("CANDIDATE", arguments->candidate, "A candidate's number; 0 is the unmodified source");
+  command->add_option("CANDIDATE", arguments->candidate, "A candidate's number; 0 is the unmodified source")
+      ->transform(whole_number());
   command->add_flag("--json", arguments->json, "Print it as JSON");
   command->callback([arguments, &action] { action = [arguments] { return show_command(*arguments); }; });
 }
@@ -107,7 +146,7 @@ void add_best(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<BestArguments>();
   CLI::App* command = app.add_subcommand("best", "The best candidate's patch against the unmodified source");
   command->add_option("RUN", arguments->folder, "The run's folder")->required();
-  command->add_option("CANDIDATE", arguments->candidate, "Another candidate's number");
+  command->add_option("CANDIDATE", arguments->candidate, "Another candidate's number")->transform(whole_number());
   command->add_option("-o,--output", arguments->output, "Write the patch to this file");
   command->add_option("--apply", arguments->apply, "Apply the patch to the source in this folder")
       ->check(CLI::ExistingDirectory);

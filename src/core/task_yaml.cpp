@@ -23,6 +23,8 @@
 #include "base/glob.hpp"
 #include "base/text.hpp"
 #include "base/yaml.hpp"
+#include "core/api_base.hpp"
+#include "core/metric_regex.hpp"
 
 namespace aiopt {
 namespace {
@@ -199,8 +201,11 @@ Result<std::string> read_pattern(const YamlNode& node) {
     return node.mistake(fmt::format("{} is longer than {} bytes", subject, kLongestRegexBytes));
   }
   try {
-    if (std::regex(*pattern).mark_count() == 1) return pattern;
+    if (std::regex(*pattern, kMetricRegexSyntax).mark_count() == 1) return pattern;
   } catch (const std::regex_error& error) {
+    if (error.code() == std::regex_constants::error_complexity) {
+      return node.mistake(subject + " has a back-reference, like \\1; they are not read: a match could take for ever");
+    }
     return node.mistake(fmt::format("{} is no ECMAScript regex: {}", subject, error.what()));
   }
   return node.mistake(subject + " must have exactly one group, (...), around the number; (?:...) groups beside it");
@@ -432,26 +437,14 @@ Result<std::vector<EmitterTask>> read_emitters(const YamlNode& node) {
   return emitters;
 }
 
-/// Messages about the URL or the key never quote them: whoever got the form wrong may have put a secret there.
 Result<std::string> read_api_base(const YamlNode& node) {
   const Result<std::string> url = read_name(node);
   if (!url) return url;
-  const std::string_view text = *url;
-  const bool is_http = text.starts_with("http://") || text.starts_with("https://");
-  const std::size_t host = text.find("//") + 2;
-  if (!is_http || host >= text.size() || text[host] == '/' || text.find(' ') != std::string_view::npos) {
-    return node.mistake("'api_base' must be a URL like http://127.0.0.1:8080/v1");
-  }
-  if (text.substr(host, text.find('/', host) - host).find('@') != std::string_view::npos) {
-    return node.mistake("'api_base' must not hold a user or password; give the key by the environment");
-  }
-  if (text.find_first_of("?#") != std::string_view::npos) {
-    return node.mistake("'api_base' must end before any '?' or '#'");
-  }
+  if (const auto mistake = mistake_in_api_base(*url)) return node.mistake(fmt::format("'api_base' {}", *mistake));
   return url;
 }
 
-/// The name of the variable in "${NAME}".
+/// The name of the variable in "${NAME}". The message does not quote the text: it may be the key itself.
 Result<std::string> read_api_key(const YamlNode& node) {
   const Result<std::string> text = node.text();
   if (!text) return text;
@@ -596,7 +589,7 @@ Result<Task> parse_task(std::string_view yaml, const fs::path& file) {
   if (!task) return task;
   if (const Result<void> checked = check_task(*root, *task); !checked) return checked.error();
   task->file = folder / file.filename();
-  if (task->name.empty()) task->name = task->source.filename().string();
+  if (task->name.empty()) task->name = one_line(task->source.filename().string(), kLongestNameBytes);
   return task;
 }
 

@@ -14,7 +14,7 @@ namespace aiopt {
 /// The options and what the command line set in the task (endpoint, models, emitters, selection). No key is in it.
 std::string run_options_to_json(const EvolutionOptions& options, const Task& task);
 
-/// Puts them back. Errors: corruption.
+/// Puts them back. Errors: corruption, for a field that no command line could have given too; `task` is spoilt then.
 Result<EvolutionOptions> run_options_from_json(std::string_view json, Task& task);
 
 }  // namespace aiopt

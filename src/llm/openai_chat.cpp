@@ -208,8 +208,11 @@ class OpenAiChat : public ChatClient {
 
   Failure redirect_failure(const HttpReply& reply) const {
     Failure failure = status_failure(reply.status);
-    failure.advice = fmt::format("redirects are not followed; if {} is right, make it the llm.api_base",
-                                 shown(display_url(reply.redirect)));
+    failure.advice = "redirects are not followed";
+    const std::string target = shown(display_url(reply.redirect));
+    if (target.starts_with("http://") || target.starts_with("https://")) {
+      failure.advice += fmt::format("; if {} is right, make it the llm.api_base", target);
+    }
     return failure;
   }
 

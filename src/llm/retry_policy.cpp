@@ -40,7 +40,6 @@ milliseconds backoff_bound(const RetryPolicy& policy, int attempt) {
 }  // namespace
 
 bool is_transient(int http_status) {
-  if (http_status == 501 || http_status == 505) return false;
   return http_status == 408 || http_status == 409 || http_status == 429 || (http_status >= 500 && http_status <= 599);
 }
 

@@ -17,7 +17,7 @@ struct RetryPolicy {
   std::chrono::milliseconds longest_wait{600'000};  ///< A server that asks for more is not asked again.
 };
 
-/// 408, 409, 429 and 5xx: trouble that may pass. 501 and 505 will not.
+/// 408, 409, 429 and 5xx: trouble that may pass.
 bool is_transient(int http_status);
 
 /// How long the `attempt`th retry (1, 2, ...) waits: at least as long as the server asked (RFC 9110, 10.2.3), as

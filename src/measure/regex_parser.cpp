@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/text.hpp"
+#include "core/metric_regex.hpp"
 #include "measure/output_parsers.hpp"
 
 namespace aiopt {
@@ -30,9 +31,7 @@ Result<MetricPattern> compile(const std::string& metric, const std::string& patt
     return bad_pattern(metric, fmt::format("has {} bytes; {} is the most", pattern.size(), kLongestPattern));
   }
   try {
-    // libstdc++'s own extension: matches without backtracking, which takes neither exponential time nor a stack that
-    // grows with the line. The price is that back references are refused.
-    std::regex regex(pattern, std::regex::ECMAScript | std::regex_constants::__polynomial);
+    std::regex regex(pattern, kMetricRegexSyntax);
     if (regex.mark_count() == 1) return MetricPattern{metric, std::move(regex)};
     return bad_pattern(
         metric, fmt::format("has {} groups; it needs one, around the number, others as (?:...)", regex.mark_count()));

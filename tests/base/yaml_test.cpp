@@ -115,6 +115,18 @@ TEST_CASE("what the tree does not need is refused with its line") {
   CHECK(refusal("a: 1\n~: 1\n") == "task.yaml:2: a key must be text");
 }
 
+TEST_CASE("lines may end in LF, CR LF or CR, the last one too") {
+  for (const char* text : {"a: 1\nb: x\n", "a: 1\r\nb: x\r\n", "a: 1\rb: x\r", "a: 1\nb: x\r", "a: 1\r\nb: x\r"}) {
+    CAPTURE(text);
+    const YamlNode root = parsed(text);
+    CHECK(*root.find("a")->whole_number(0, 9) == 1);
+    CHECK(*root.find("b")->text() == "x");
+    CHECK(root.find("b")->line() == 2);
+  }
+  CHECK(*parsed("a: |\r\n  x\r\n  y\r\n").find("a")->text() == "x\ny\n");
+  CHECK(refusal("a: 1\r\n\r\nb: 1: 2\r\n").find("task.yaml:3: ") == 0);
+}
+
 TEST_CASE("bytes that are no text are refused with their line") {
   CHECK(refusal(std::string_view("a: 1\nb: \0\n", 10)) == "task.yaml:2: holds a NUL byte: no text");
   CHECK(refusal("a: 1\nb: \"x\\0y\"\n") == "task.yaml:2: holds a NUL character");

@@ -403,6 +403,10 @@ TEST_CASE("a pattern that is built to cost much is refused") {
                                    std::string("(a{9999999})"), std::string("([z-a])"), std::string("(a")}) {
     CHECK(refusal_of(regex).starts_with("task.yaml:8: the pattern of 'y' is no ECMAScript regex: "));
   }
+  // The parser would refuse it at each benchmark.
+  CHECK(refusal_of(R"((\d+)\1?)") ==
+        "task.yaml:8: the pattern of 'y' has a back-reference, like \\1; they are not read: a match could take for "
+        "ever");
 }
 
 TEST_CASE("a task is loaded by its file or by the folder it is in") {

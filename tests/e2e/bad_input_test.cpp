@@ -79,25 +79,54 @@ TEST_CASE("a broken command line is a usage error that names the nearest thing t
       {{"evolve", "tiny", "--replay=nowhere.jsonl"}, 2, "nowhere.jsonl"},
       {{"evolve", "tiny", "--record=a", "--replay=tiny/main.cc"}, 2, "excludes"},
       {{"evolve", "tiny", "--budget-time=soon"}, 2, "--budget-time"},
+      {{"evolve", "tiny", "--iterations=-18446744073709551615"}, 2, "--iterations"},
+      {{"evolve", "tiny", "--seed=-1"}, 2, "'-1' is no whole number"},
+      {{"evolve", "tiny", "--seed", "-1"}, 2, "'-1' is no whole number"},
+      {{"evolve", "tiny", "--seed=99999999999999999999"}, 2, "--seed"},
       {{"evolve", "tiny", "--budget-usd=-1"}, 2, "--budget-usd"},
+      {{"evolve", "tiny", "--budget-usd=nan"}, 2, "'nan' is no amount above 0"},
+      {{"evolve", "tiny", "--budget-usd=inf"}, 2, "'inf' is no amount above 0"},
       {{"evolve", "tiny", "--model=a:0"}, 2, "--model"},
+      {{"evolve", "tiny", "--model=a:1e300"}, 2, "--model"},
+      {{"evolve", "tiny", "--model=a:1", "--model=b", "--model=a:2"}, 2, "--model a is given twice"},
+      {{"evolve", "tiny", "--emitter=constants:-1"}, 2, "--emitter"},
+      {{"evolve", "tiny", "--emitter=constants", "--emitter=constants"}, 2, "--emitter constants is given twice"},
+      {{"evolve", "tiny", "--emitter=constnats"}, 2, "did you mean 'constants'"},
+      {{"evolve", "tiny", "--emitter=gradient"}, 2, "--emitter gradient"},
+      {{"evolve", "tiny", "--selection=best"}, 2, "tournament"},
+      {{"evolve", "tiny", "--api-base=127.0.0.1:1", "--model=m"}, 2, "--api-base must be a URL like http"},
       {{"evolve", "tiny", "extra"}, 2, "extra"},
       {{"evaluate", "tiny", "--pacth=x"}, 2, "did you mean '--patch'"},
       {{"show", "run", "minus"}, 2, "CANDIDATE"},
+      {{"show", "run", "-1"}, 2, "'-1' is no whole number"},
+      {{"best", "run", "-1"}, 2, "'-1' is no whole number"},
+      {{"resume", "run", "--iterations=-1"}, 2, "--iterations"},
       {{"best", "run", "--apply", "nowhere"}, 2, "nowhere"},
       {{"init", "nowhere"}, 2, "nowhere"},
       {{"evolve", "tiny", "--mode=full"}, 1, "--mode=fast"},
       {{"evolve", "nowhere"}, 1, "nowhere"},
       {{"evolve", "tiny", "--emitter=llm"}, 1, "--api-base"},
       {{"evolve", "tiny", "--emitter=patch_pool"}, 1, "patches"},
-      {{"evolve", "tiny", "--emitter=gradient"}, 1, "gradient"},
-      {{"evolve", "tiny", "--selection=best"}, 1, "tournament"},
-      {{"evolve", "tiny", "--api-base=127.0.0.1:1", "--model=m"}, 1, "http"},
       {{"evolve", "tiny", "--api-base=http://127.0.0.1:1/v1"}, 1, "--model"},
       {{"evolve", "tiny", "--api-base=http://127.0.0.1:1/v1", "--replay=tiny/main.cc", "--model=m"}, 1, "main.cc"},
   };
   const auto before = entries(folder.path());
   for (const BadInput& bad : table) check_error(run_aiopt(bad.arguments, folder.path()), bad);
+  CHECK(entries(folder.path()) == before);
+}
+
+TEST_CASE("an endpoint's URL with a secret in it is refused, and the secret is not printed") {
+  const TemporaryFolder folder;
+  make_tiny_task(folder.path());
+  const auto before = entries(folder.path());
+  for (const char* url :
+       {"http://bob:hunter2secret@127.0.0.1:9/v1?key=sk-querysecret", "http://bob:hunter2secret@127.0.0.1:9/v1",
+        "http://127.0.0.1:9/v1?key=sk-querysecret", "bob:hunter2secret@127.0.0.1"}) {
+    const BadInput bad{{"evolve", "tiny", "--model=m", "--api-base", url}, 2, "--api-base must"};
+    const ProgramResult result = run_aiopt(bad.arguments, folder.path());
+    check_error(result, bad);
+    CHECK(result.all.find("secret") == std::string::npos);
+  }
   CHECK(entries(folder.path()) == before);
 }
 

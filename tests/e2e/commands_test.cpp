@@ -3,7 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "base/files.hpp"
@@ -147,4 +149,22 @@ TEST_CASE("list names what there is") {
   const nlohmann::json json = json_of(run_aiopt({"list", "--json"}, folder.path()));
   CHECK(json["emitters"] == nlohmann::json{"llm", "patch_pool", "constants"});
   CHECK(json["selections"].size() >= 2);
+}
+
+TEST_CASE("a run's default folder is in aiopt-runs, whatever the task's name") {
+  const TemporaryFolder folder;
+  const std::filesystem::path work = folder.path() / "a" / "b";
+  std::filesystem::create_directories(work);
+  const std::filesystem::path task = make_tiny_task(work) / "task.yaml";
+  std::string yaml = *read_file(task);
+  yaml.replace(yaml.find("name: tiny"), std::string("name: tiny").size(), "name: ../../up/we go");
+  REQUIRE(write_file_atomic(task, yaml).has_value());
+  for (const char* run : {"up-we go-1", "up-we go-2"}) {
+    const ProgramResult result = run_aiopt({"evolve", "tiny", "--iterations=1"}, work);
+    INFO(result.all);
+    REQUIRE(result.exit_code == 0);
+    CHECK(std::filesystem::exists(work / "aiopt-runs" / run / "run.db"));
+  }
+  CHECK(std::distance(std::filesystem::directory_iterator(work), {}) == 2);
+  CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
 }

@@ -135,6 +135,32 @@ TEST_CASE("recorded replies and a seed give the same export with 1, 2 and 4 work
   }
 }
 
+TEST_CASE("a run that is resumed from another folder still finds the files of --record and --replay") {
+  ChatEndpoint endpoint([](const EndpointRequest& request) {
+    return chat_reply(fmt::format("```cpp main.cc\nint main() {{\n  int value = {};\n}}\n```\n", 100 + request.number));
+  });
+  const TemporaryFolder folder;
+  const std::filesystem::path elsewhere = folder.path() / "elsewhere";
+  std::filesystem::create_directory(elsewhere);
+  make_tiny_task(folder.path());
+  const auto run = [](const std::vector<std::string>& arguments, const std::filesystem::path& from) {
+    const ProgramResult result = run_aiopt(arguments, from);
+    INFO(result.all);
+    REQUIRE(result.exit_code == 0);
+  };
+  run({"evolve", "tiny", "--api-base", endpoint.api_base(), "--model", "any", "--iterations=4", "--reproducible",
+       "--run=recorded", "--record=replies.jsonl"},
+      folder.path());
+  run({"evolve", "tiny", "--model", "any", "--iterations=4", "--reproducible", "--run=replayed",
+       "--replay=replies.jsonl"},
+      folder.path());
+  const std::size_t recorded = read_file(folder.path() / "replies.jsonl")->size();
+  run({"resume", "../recorded", "--iterations=8"}, elsewhere);
+  CHECK(read_file(folder.path() / "replies.jsonl")->size() > recorded);
+  run({"resume", "../replayed"}, elsewhere);
+  CHECK(std::filesystem::is_empty(elsewhere));
+}
+
 TEST_CASE("the key reaches the endpoint's header and nothing else") {
   const std::string key = "sk-test-4f9a0c2e7b";
   setenv("OPENAI_API_KEY", key.c_str(), 1);

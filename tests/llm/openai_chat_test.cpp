@@ -428,6 +428,20 @@ TEST_CASE("a redirect is not followed: the key is for one host") {
   CHECK(elsewhere.request_count() == 0);
 }
 
+TEST_CASE("a redirect to nowhere offers no address") {
+  for (const char* location :
+       {"Location: http://[", "Location: ftp://127.0.0.1/v1", "Location:", "X-Location: http://127.0.0.1/v1"}) {
+    CAPTURE(location);
+    EndpointReply reply;
+    reply.status = 302;
+    reply.headers = {location};
+    const Error error = error_from(reply);
+    CHECK(error.code == Error::Code::invalid_argument);
+    CHECK(contains(error.message, "redirects are not followed"));
+    CHECK_FALSE(contains(error.message, "; if "));
+  }
+}
+
 TEST_CASE("proxies of the environment are not asked for what is on this machine") {
   ChatEndpoint proxy([](const EndpointRequest&) { return chat_reply("from the proxy"); });
   ChatEndpoint endpoint([](const EndpointRequest&) { return chat_reply("direct"); });
