@@ -195,6 +195,9 @@ Result<RunOutcome> evolve(const Task& given_task, const EvolutionOptions& given_
                  fmt::format("{} is there already; choose another folder for the run", (folder / kWorkspaces).string())};
   }
 
+  if (options.reproducible && leave_out_clocked_axes(task)) {
+    events.on_notice("--reproducible: the off-CPU ratio is measured by the clock, so it is no axis of the archive");
+  }
   RunHeader header;
   header.task_yaml = std::move(*yaml);
   header.task_file = std::filesystem::absolute(task.file).string();

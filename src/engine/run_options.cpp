@@ -17,6 +17,8 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
+constexpr int kFunctionCells = 64;
+
 constexpr double kLargest = std::numeric_limits<double>::max();
 constexpr std::uint64_t kMostSeconds = 1'000'000'000;  // Of a budget; in nanoseconds it still fits 64 bits.
 
@@ -174,12 +176,19 @@ std::string run_options_to_json(const EvolutionOptions& options, const Task& tas
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+bool leave_out_clocked_axes(Task& task) {
+  const auto removed = std::erase_if(task.axes, [](const Axis& axis) { return axis.measure == "offcpu_ratio"; });
+  if (task.axes.empty()) task.axes.push_back({"function", Axis::Kind::category, kFunctionCells, 0.0, 1.0});
+  return removed > 0;
+}
+
 Result<EvolutionOptions> run_options_from_json(std::string_view text, Task& task) {
   try {
     const Json json = Json::parse(text);
     const Fields fields(json);
     EvolutionOptions options = options_from(fields);
     put_into_task(fields, task);
+    if (options.reproducible) leave_out_clocked_axes(task);
     return options;
   } catch (const BadField& field) {
     return unreadable(field.what);

@@ -17,4 +17,10 @@ std::string run_options_to_json(const EvolutionOptions& options, const Task& tas
 /// Puts them back. Errors: corruption, for a field that no command line could have given too; `task` is spoilt then.
 Result<EvolutionOptions> run_options_from_json(std::string_view json, Task& task);
 
+/// Takes away the axes whose measures the clock gives, which differ from run to run, for a run that is to be
+/// reproducible; the axis "function" is left at least.
+///
+/// @return Whether there were any.
+bool leave_out_clocked_axes(Task& task);
+
 }  // namespace aiopt

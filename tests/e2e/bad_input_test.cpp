@@ -27,7 +27,8 @@ void write(const std::filesystem::path& file, const std::string& text) {
   std::ofstream(file, std::ios::binary) << text;
 }
 
-/// The lines of the error: those that begin with "aiopt: "; usage errors have a second one that points to --help.
+/// The error is the last line, "aiopt: ...", before it what the run said until then; usage errors have a second one that
+/// points to --help.
 void check_error(const ProgramResult& result, const BadInput& bad) {
   std::string command;
   for (const std::string& argument : bad.arguments) command += argument + " ";
@@ -39,6 +40,12 @@ void check_error(const ProgramResult& result, const BadInput& bad) {
   const auto errors =
       std::count_if(lines.begin(), lines.end(), [](std::string_view line) { return line.starts_with("aiopt: "); });
   CHECK(errors == 1);
+  REQUIRE_FALSE(lines.empty());
+  const bool has_advice = lines.back().starts_with("Try 'aiopt ");
+  REQUIRE(lines.size() >= (has_advice ? 2U : 1U));
+  CHECK(lines[lines.size() - (has_advice ? 2 : 1)].starts_with("aiopt: "));
+  CHECK(std::all_of(result.all.begin(), result.all.end(),
+                    [](unsigned char byte) { return byte == '\n' || (byte >= 0x20 && byte != 0x7f); }));
   CHECK(result.all.find(bad.says) != std::string::npos);
   CHECK(result.all.find("Sanitizer") == std::string::npos);
 }

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/files.hpp"
@@ -112,7 +114,10 @@ TEST_CASE("recorded replies and a seed give the same export with 1, 2 and 4 work
         fmt::format("```cpp main.cc\nint main() {{\n  int value = {};\n}}\n```\n", 100 + request.number * 37 % 60));
   });
   const TemporaryFolder folder;
-  make_tiny_task(folder.path());
+  // The default axes, of which one is measured by the clock.
+  const auto task = make_tiny_task(folder.path()) / "task.yaml";
+  const std::string yaml = *read_file(task);
+  std::ofstream(task) << yaml.substr(0, yaml.find("archive:"));
   const ProgramResult recorded =
       run_aiopt({"evolve", "tiny", "--api-base", endpoint.api_base(), "--model", "any", "--iterations=40",
                  "--reproducible", "--run=recorded", "--record=replies.jsonl"},
@@ -168,12 +173,24 @@ TEST_CASE("the key reaches the endpoint's header and nothing else") {
     return chat_reply(fmt::format("```cpp main.cc\nint main() {{\n  int value = {};\n}}\n```\n", 100 + request.number));
   });
   const TemporaryFolder folder;
-  make_tiny_task(folder.path(), "description: \"$(env)\"\n");
+  make_tiny_task(folder.path());
+  // A git that tells what it was given: aiopt calls git where a user does not see it.
+  const std::string old_path = std::getenv("PATH");
+  const std::string seen = (folder.path() / "seen").string();
+  std::filesystem::create_directories(folder.path() / "bin");
+  std::ofstream(folder.path() / "bin" / "git") << "#!/bin/sh\nenv >>'" << seen << "'\nPATH='" << old_path
+                                               << "' exec git \"$@\"\n";
+  std::filesystem::permissions(folder.path() / "bin" / "git", std::filesystem::perms::owner_all);
+  setenv("PATH", ((folder.path() / "bin").string() + ":" + old_path).c_str(), 1);
   const ProgramResult result = run_aiopt({"evolve", "tiny", "--api-base", endpoint.api_base(), "--model", "any",
                                           "--iterations=5", "--run=run", "--record=replies.jsonl"},
                                          folder.path());
+  CHECK(run_aiopt({"best", "run"}, folder.path()).exit_code == 0);
+  CHECK(run_aiopt({"doctor", "tiny"}, folder.path()).exit_code == 0);
   unsetenv("OPENAI_API_KEY");
+  setenv("PATH", old_path.c_str(), 1);
   INFO(result.all);
+  CHECK(read_file(seen)->find("PATH=") != std::string::npos);
   REQUIRE(result.exit_code == 0);
   REQUIRE_FALSE(endpoint.requests().empty());
   CHECK(endpoint.requests().front().headers.at("authorization") == "Bearer " + key);
