@@ -7,6 +7,7 @@
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -99,6 +100,7 @@ class Benchmark {
 
   void run() {
     print_header();
+    refuse_foreign_files();
     if (!flags_.use_existing_db) destroy();
     open();
     for (const std::string& name : flags_.benchmarks) run_workload(find_workload(name));
@@ -128,21 +130,45 @@ class Benchmark {
     std::fflush(stdout);
   }
 
-  /// Only what a database consists of: a wrong --db must not cost anyone their files.
-  void destroy() {
-    db_.reset();
+  /// The paths of what is named as a database's files are.
+  std::vector<std::string> database_files() const {
+    std::vector<std::string> paths;
     DIR* directory = ::opendir(flags_.db.c_str());
-    if (directory == nullptr) return;
-    std::vector<std::string> doomed;
+    if (directory == nullptr) return paths;
     while (const dirent* entry = ::readdir(directory)) {
       const std::string name = entry->d_name;
-      const bool has_number = name.size() > 4 && name.find_first_not_of("0123456789") == name.size() - 4;
-      if (name.starts_with("MANIFEST") || (has_number && (name.ends_with(".log") || name.ends_with(".run")))) {
-        doomed.push_back(flags_.db + "/" + name);
+      const bool has_number = name.size() >= 10 && name.find_first_not_of("0123456789") == name.size() - 4;
+      if (name == "MANIFEST" || name == "MANIFEST.tmp" ||
+          (has_number && (name.ends_with(".log") || name.ends_with(".run")))) {
+        paths.push_back(flags_.db + "/" + name);
       }
     }
     ::closedir(directory);
-    for (const std::string& path : doomed) ::unlink(path.c_str());
+    return paths;
+  }
+
+  /// A wrong --db must not cost anyone their files: LevelDB and RocksDB have logs of such names too, and walkv removes
+  /// those that its manifest does not name.
+  void refuse_foreign_files() const {
+    char magic[8] = {};
+    std::ifstream(flags_.db + "/MANIFEST", std::ios::binary).read(magic, sizeof magic);
+    if (std::string_view(magic, sizeof magic) == "wkvmanif" || database_files().empty()) return;
+    std::fprintf(stderr,
+                 "walkv_bench: %s has no MANIFEST of walkv, but files such as %s: it may be another program's. Nothing "
+                 "was changed; name another folder with --db, or empty this one.\n",
+                 flags_.db.c_str(), database_files().front().c_str());
+    std::exit(1);
+  }
+
+  /// Only what a database consists of.
+  void destroy() {
+    db_.reset();
+    refuse_foreign_files();
+    const std::string manifest = flags_.db + "/MANIFEST";
+    for (const std::string& path : database_files()) {
+      if (path != manifest) ::unlink(path.c_str());
+    }
+    ::unlink(manifest.c_str());  // The last one, so that what a kill leaves is still known as a database.
     ::rmdir(flags_.db.c_str());
   }
 

@@ -7,7 +7,6 @@
 
 namespace walkv {
 
-/// To checksum data that comes in parts, pass the result of the part before as `crc`.
-uint32_t crc32c(std::string_view data, uint32_t crc = 0);
+uint32_t crc32c(std::string_view data);
 
 }  // namespace walkv

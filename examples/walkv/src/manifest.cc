@@ -6,6 +6,11 @@
 #include "crc.h"
 
 namespace walkv {
+namespace {
+
+constexpr uint64_t kMagic = 0x66696e616d766b77;  // "wkvmanif"
+
+}  // namespace
 
 Status load_manifest(Env& env, const std::string& directory, Manifest* manifest) {
   const std::string path = directory + "/MANIFEST";
@@ -14,7 +19,9 @@ Status load_manifest(Env& env, const std::string& directory, Manifest* manifest)
   if (!status.ok()) return status;
 
   std::string_view rest = contents;
+  uint64_t magic = 0;
   uint32_t crc = 0;
+  if (!take_fixed64(&rest, &magic) || magic != kMagic) return Status::corruption(path + ": not a manifest of walkv");
   if (!take_fixed32(&rest, &crc) || crc32c(rest) != crc || !take_fixed64(&rest, &manifest->first_log)) {
     return Status::corruption(path + ": bad checksum");
   }
@@ -29,6 +36,7 @@ Status save_manifest(Env& env, const std::string& directory, const Manifest& man
   put_fixed64(&body, manifest.first_log);
   for (const uint64_t run : manifest.runs) put_fixed64(&body, run);
   std::string contents;
+  put_fixed64(&contents, kMagic);
   put_fixed32(&contents, crc32c(body));
   contents += body;
 

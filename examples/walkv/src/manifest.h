@@ -1,4 +1,7 @@
 /// The manifest: which files make up the database. Replaced as a whole, by rename.
+///
+/// The file: fixed64 magic, which walkv_bench knows a database by | fixed32 CRC of the rest | fixed64 first log |
+/// fixed64 number of each run.
 
 #pragma once
 

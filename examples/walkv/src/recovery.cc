@@ -15,6 +15,9 @@ Status DbImpl::recover() {
   Manifest manifest;
   status = load_manifest(*options_.env, directory_, &manifest);
   if (!status.ok() && !status.is_not_found()) return status;
+  // A new database: its directory must not be gone after a power cut with all that is in it.
+  if (status.is_not_found()) status = options_.env->sync_directory(directory_ + "/..");
+  if (!status.ok()) return status;
 
   std::vector<std::string> names;
   status = options_.env->list_directory(directory_, &names);

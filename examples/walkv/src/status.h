@@ -18,7 +18,6 @@ class Status {
 
   bool ok() const { return code_ == Code::ok; }
   bool is_not_found() const { return code_ == Code::not_found; }
-  bool is_corruption() const { return code_ == Code::corruption; }
   const std::string& message() const { return message_; }
 
  private:

@@ -13,5 +13,12 @@ bool kernel_synced(const std::string& path);
 
 /// How often the file or directory was synced.
 int kernel_sync_count(const std::string& path);
+/// How often anything was.
+int kernel_sync_count();
+/// True if the process has a regular file open whose writes are synchronous, by O_DSYNC or O_SYNC.
+bool open_for_synchronous_writes();
+
+/// While set, notes are taken but the disk is spared: hundreds of syncs take no time then.
+void kernel_pretend_to_sync(bool pretend);
 
 }  // namespace walkv

@@ -24,6 +24,7 @@ class MemoryWritableFile final : public WritableFile {
   }
 
   Status sync() override {
+    env_->before_change_();
     size_t bytes = 0;
     {
       const std::lock_guard<std::mutex> lock(env_->mutex_);
@@ -120,11 +121,14 @@ Status MemoryEnv::list_directory(const std::string& path, std::vector<std::strin
   return {};
 }
 
-Status MemoryEnv::sync_directory(const std::string& /*path*/) {
+Status MemoryEnv::sync_directory(const std::string& path) {
+  before_change_();
   size_t changes = 0;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    changes = history_.size() - 1;
+    // Another directory, the parent say, has nothing to do with names in this one.
+    const bool is_theirs = !names().empty() && names().begin()->first.starts_with(path + "/");
+    if (is_theirs) changes = history_.size() - 1;
   }
   const Status status = before_sync();
   if (!status.ok()) return status;
@@ -152,6 +156,7 @@ Status MemoryEnv::open_file(const std::string& path, std::unique_ptr<ReadableFil
 }
 
 Status MemoryEnv::rename_file(const std::string& from, const std::string& to) {
+  before_change_();
   const std::lock_guard<std::mutex> lock(mutex_);
   Names changed = names();
   const auto found = changed.find(from);
@@ -163,6 +168,7 @@ Status MemoryEnv::rename_file(const std::string& from, const std::string& to) {
 }
 
 Status MemoryEnv::remove_file(const std::string& path) {
+  before_change_();
   const std::lock_guard<std::mutex> lock(mutex_);
   Names changed = names();
   if (changed.erase(path) == 0) return Status::not_found();

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -35,6 +36,8 @@ class MemoryEnv final : public Env {
   void set_syncs_fail(bool fail) { syncs_fail_ = fail; }
   /// While held, syncs wait.
   void hold_syncs(bool hold);
+  /// Called, by the thread in question, before each sync, rename and removal. Set while nobody uses the disk.
+  void set_before_change(std::function<void()> before_change) { before_change_ = std::move(before_change); }
 
   Status create_directory(const std::string& path) override;
   Status list_directory(const std::string& path, std::vector<std::string>* names) override;
@@ -57,6 +60,7 @@ class MemoryEnv final : public Env {
   std::atomic<int> sync_microseconds_ = 0;
   std::atomic<bool> syncs_fail_ = false;
   std::atomic<bool> syncs_held_ = false;
+  std::function<void()> before_change_ = [] {};
 };
 
 }  // namespace walkv
