@@ -60,8 +60,8 @@ struct CommandResult {
   std::string how_it_ended() const;
 };
 
-/// From now on no child sees this variable, whatever its Command says: for a model's key. OPENAI_API_KEY is hidden from
-/// the start. Safe from any thread.
+/// From now on no child inherits this variable: for a model's key. OPENAI_API_KEY is hidden from the start. Safe from
+/// any thread.
 void hide_from_children(const std::string& variable);
 
 /// Runs the command and waits for its end. A supervisor process of its own, child subreaper

@@ -133,7 +133,8 @@ int evaluate_command(const EvaluateArguments& arguments) {
     if (!of_baseline) return fail(of_baseline.error());
     evaluation = *of_baseline;
     if (candidate && of_baseline->status != EvaluationStatus::passed) {
-      return fail({Error::Code::unavailable, "the unmodified source does not pass: " + telling_line(of_baseline->reason)});
+      return fail(
+          {Error::Code::unavailable, "the unmodified source does not pass: " + telling_line(of_baseline->reason)});
     }
     if (candidate) {
       Result<Evaluation> of_candidate = evaluator.evaluate(*candidate, stop.finish);

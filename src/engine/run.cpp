@@ -191,8 +191,8 @@ Result<RunOutcome> evolve(const Task& given_task, const EvolutionOptions& given_
 
   std::error_code ignored;
   if (std::filesystem::exists(folder / kWorkspaces, ignored)) {
-    return Error{Error::Code::invalid_argument,
-                 fmt::format("{} is there already; choose another folder for the run", (folder / kWorkspaces).string())};
+    return Error{Error::Code::invalid_argument, fmt::format("{} is there already; choose another folder for the run",
+                                                            (folder / kWorkspaces).string())};
   }
 
   if (options.reproducible && leave_out_clocked_axes(task)) {

@@ -38,9 +38,10 @@ Result<void> make_workspaces_folder(const std::filesystem::path& folder) {
   std::error_code failure;
   if (std::filesystem::exists(std::filesystem::symlink_status(folder, failure))) {
     if (!has_cache_tag(folder) && !std::filesystem::is_empty(folder, failure)) {
-      return Error{Error::Code::invalid_argument,
-                   fmt::format("{} is there and was not made by aiopt; move it away, or choose another folder for the run",
-                               folder.string())};
+      return Error{
+          Error::Code::invalid_argument,
+          fmt::format("{} is there and was not made by aiopt; move it away, or choose another folder for the run",
+                      folder.string())};
     }
     std::filesystem::remove_all(folder, failure);
   }
@@ -77,7 +78,8 @@ class LocalEvaluator final : public Evaluator {
     if (!built) return built.error();
     if (*built) return Error{Error::Code::unavailable, (*built)->reason};
     BenchmarkResult benchmark;
-    Result<std::optional<Fate>> measured = measure_pairs(*workspace, pairs, Hopeless::measured, benchmark, evaluation, stop);
+    Result<std::optional<Fate>> measured =
+        measure_pairs(*workspace, pairs, Hopeless::measured, benchmark, evaluation, stop);
     if (!measured) return measured.error();
     if (*measured) return Error{Error::Code::unavailable, (*measured)->reason};
     return benchmark;
@@ -148,7 +150,8 @@ class LocalEvaluator final : public Evaluator {
       return {};
     }
     if (evaluation == nullptr) {
-      return Error{Error::Code::unavailable, "the unmodified source no longer passes: " + telling_line((*fate)->reason)};
+      return Error{Error::Code::unavailable,
+                   "the unmodified source no longer passes: " + telling_line((*fate)->reason)};
     }
     evaluation->status = (*fate)->status;
     evaluation->reason = std::move((*fate)->reason);
@@ -199,7 +202,8 @@ class LocalEvaluator final : public Evaluator {
         if (!fate) return fate.error();
         if (*fate && candidates_turn) return fate;
         if (*fate) {
-          return Error{Error::Code::unavailable, "the unmodified program failed its own benchmark: " + telling_line((*fate)->reason)};
+          return Error{Error::Code::unavailable,
+                       "the unmodified program failed its own benchmark: " + telling_line((*fate)->reason)};
         }
       }
       if (pair < 0) continue;
@@ -215,8 +219,7 @@ class LocalEvaluator final : public Evaluator {
   Result<std::optional<Fate>> benchmark_once(const Workspace& workspace, BenchmarkRun& run, Evaluation& evaluation,
                                              const std::stop_token& stop) {
     CommandResult result;
-    Result<StageReport> report =
-        run_stage(Stage::benchmark, task_.benchmark.run, workspace.folder(), stop, &result);
+    Result<StageReport> report = run_stage(Stage::benchmark, task_.benchmark.run, workspace.folder(), stop, &result);
     if (!report) return report.error();
     const bool passed = report->status == StageStatus::passed;
     const std::string how_it_ended = result.how_it_ended();

@@ -25,7 +25,7 @@ struct LocalEvaluatorOptions {
 /// @param task, baseline, lane  Borrowed; outlive the evaluator.
 /// @return invalid_argument if `options.folder` is there and no earlier evaluator made it; one that a killed run left
 ///         is removed first.
-Result<std::unique_ptr<Evaluator>> make_local_evaluator(const Task& task, const SourceTree& baseline, MeasurementLane& lane,
-                                                        LocalEvaluatorOptions options);
+Result<std::unique_ptr<Evaluator>> make_local_evaluator(const Task& task, const SourceTree& baseline,
+                                                        MeasurementLane& lane, LocalEvaluatorOptions options);
 
 }  // namespace aiopt

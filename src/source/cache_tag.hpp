@@ -14,7 +14,8 @@ inline constexpr std::string_view kCacheTagSignature = "Signature: 8a477f597d28d
 /// Whether the folder says that it holds nothing but what can be made again.
 bool has_cache_tag(const std::filesystem::path& folder);
 
-/// Whether a folder within a source is no part of it: it has a cache tag, or is the folder of a run (it holds a run.db).
+/// Whether a folder within a source is no part of it: it has a cache tag, or is the folder of a run (it holds a
+/// run.db).
 bool is_left_out(const std::filesystem::path& folder);
 
 }  // namespace aiopt

@@ -27,8 +27,8 @@ void write(const std::filesystem::path& file, const std::string& text) {
   std::ofstream(file, std::ios::binary) << text;
 }
 
-/// The error is the last line, "aiopt: ...", before it what the run said until then; usage errors have a second one that
-/// points to --help.
+/// The error is the last line, "aiopt: ...", before it what the run said until then; usage errors have a second one
+/// that points to --help.
 void check_error(const ProgramResult& result, const BadInput& bad) {
   std::string command;
   for (const std::string& argument : bad.arguments) command += argument + " ";

@@ -178,8 +178,8 @@ TEST_CASE("the key reaches the endpoint's header and nothing else") {
   const std::string old_path = std::getenv("PATH");
   const std::string seen = (folder.path() / "seen").string();
   std::filesystem::create_directories(folder.path() / "bin");
-  std::ofstream(folder.path() / "bin" / "git") << "#!/bin/sh\nenv >>'" << seen << "'\nPATH='" << old_path
-                                               << "' exec git \"$@\"\n";
+  std::ofstream(folder.path() / "bin" / "git")
+      << "#!/bin/sh\nenv >>'" << seen << "'\nPATH='" << old_path << "' exec git \"$@\"\n";
   std::filesystem::permissions(folder.path() / "bin" / "git", std::filesystem::perms::owner_all);
   setenv("PATH", ((folder.path() / "bin").string() + ":" + old_path).c_str(), 1);
   const ProgramResult result = run_aiopt({"evolve", "tiny", "--api-base", endpoint.api_base(), "--model", "any",

@@ -18,6 +18,8 @@ ProgramResult run_aiopt(const std::vector<std::string>& arguments, const std::fi
   command.directory = folder;
   command.input = input;
   command.timeout = timeout;
+  // The one child that may have it: no other sees a key.
+  if (const char* key = std::getenv("OPENAI_API_KEY")) command.variables["OPENAI_API_KEY"] = key;
   Result<CommandResult> ran = run_program(all, command);
   if (!ran) throw std::runtime_error(ran.error().message);
   return {ran->exit_code(), ran->out, ran->output};

@@ -23,7 +23,8 @@ RunSummary summary_of_a_run(SmallRun& run) {
     ChatReply reply;
     reply.usage = {1000, 10};
     reply.text = reply_text_with_value(100 + 10 * request.number);
-    if (request.number % 3 == 0) reply.text = fmt::format("```cpp main.cc\n// does not build {}\n```\n", request.number);
+    if (request.number % 3 == 0)
+      reply.text = fmt::format("```cpp main.cc\n// does not build {}\n```\n", request.number);
     if (request.number % 6 == 1) reply.text = "No.";
     return reply;
   });
