@@ -15,7 +15,7 @@ namespace {
 using nlohmann::json;
 
 constexpr int kDeepest = 16;
-constexpr std::size_t kMostMetrics = 10'000;
+constexpr std::size_t kMostJsonNumbers = 10'000;
 
 json object_from(std::string_view text) {
   json value = json::parse(text, nullptr, false);
@@ -24,7 +24,7 @@ json object_from(std::string_view text) {
 }
 
 void collect(const json& value, const std::string& name, int depth, Metrics& metrics) {
-  if (value.is_number() && metrics.size() < kMostMetrics) metrics[name] = value.get<double>();
+  if (value.is_number() && metrics.size() < kMostJsonNumbers) metrics[name] = value.get<double>();
   if (!value.is_structured() || depth == kDeepest) return;
   for (const auto& [key, child] : value.items()) {
     collect(child, name.empty() ? key : fmt::format("{}.{}", name, key), depth + 1, metrics);

@@ -36,7 +36,7 @@ constexpr double kStepDown = kStepUp / 4.0;
 constexpr double kSecondLiteralShare = 0.3;
 constexpr double kStayPowerOfTwo = 0.8;
 constexpr double kFailuresToLeaveOut = 2.0;
-constexpr int kTries = 16;
+constexpr int kMutationTries = 16;
 constexpr std::size_t kMaxContextLines = 20;
 constexpr std::size_t kMaxCachedFiles = 4096;
 
@@ -225,7 +225,7 @@ class ConstantsEmitter : public Emitter {
     const Elite* elite = archive.find(parent);
     if (elite == nullptr) return std::nullopt;
     const std::vector<Choice> choices = choices_of(elite->candidate->tree);
-    for (int i = 0; i < kTries; ++i) {
+    for (int i = 0; i < kMutationTries; ++i) {
       const std::vector<const Choice*> drawn = draw(choices, rng);
       if (drawn.empty()) return std::nullopt;
       if (auto ask = change(*elite, drawn, rng)) return ask;

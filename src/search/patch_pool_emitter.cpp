@@ -30,7 +30,7 @@ constexpr std::size_t kMaxPatchFileBytes = 4 << 20;
 constexpr std::size_t kMaxRemembered = 1024;  // Of each group of patches.
 
 /// How often a draw is repeated when it gives a tree that was proposed before.
-constexpr int kTries = 60;
+constexpr int kBreedTries = 60;
 constexpr std::size_t kTournament = 3;
 constexpr double kUnionShare = 0.15;
 constexpr double kOneMoreShare = 0.35;
@@ -227,7 +227,7 @@ class PatchPoolEmitter : public Emitter {
       best_guess_proposed_ = ask.has_value();
       if (ask) return ask;
     }
-    for (int i = 0; i < kTries; ++i) {
+    for (int i = 0; i < kBreedTries; ++i) {
       if (auto ask = propose(breed(rng, i))) return ask;
     }
     return std::nullopt;

@@ -15,6 +15,7 @@
 #include "base/text.hpp"
 #include "source/evolve_block.hpp"
 #include "source/function_names.hpp"
+#include "source/patch_parser.hpp"
 #include "source/source_tree.hpp"
 #include "source/text_lines.hpp"
 #include "source/text_match.hpp"
@@ -22,7 +23,6 @@
 namespace aiopt {
 namespace {
 
-constexpr std::size_t kMaxEdits = 1000;
 /// A tolerant search costs some ten times an exact one: a thousand of them in the largest file would take a minute.
 constexpr std::size_t kMaxLooselySearched = std::size_t{64} << 20;
 constexpr std::size_t kMaxPathBytes = 1024;

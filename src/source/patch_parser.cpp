@@ -14,7 +14,6 @@ namespace aiopt {
 namespace {
 
 constexpr std::size_t kMaxReplyBytes = 4 << 20;
-constexpr std::size_t kMaxEdits = 1000;
 
 /// Models that think aloud do so before this; what they tried there is not their answer.
 std::string_view without_thoughts(std::string_view reply) {

@@ -2,12 +2,15 @@
 
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 #include <aiopt/proposal.hpp>
 #include <aiopt/result.hpp>
 
 namespace aiopt {
+
+inline constexpr std::size_t kMaxEdits = 1000;  ///< Of one patch.
 
 /// Understands, in this order of preference: SEARCH/REPLACE blocks with a file name, unified diffs
 /// (git's and plain diff's), and whole files in fences that name them.
