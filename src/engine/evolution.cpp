@@ -56,7 +56,7 @@ Evolution::~Evolution() {
 
 Result<RunEnd> Evolution::run() {
   // Steady state: keep the window full of asks, wait for what comes next - a model's reply or an evaluation - and tell
-  // what can be told, one at a time, each with a commit of its own. Nobody waits for a generation.
+  // what can be told, and commit it. Nobody waits for a generation.
   const std::stop_callback kill(stop_.kill, [this] { evaluations_.request_stop(); });
   if (auto started = start(); !started) {
     if (started.error().code == Error::Code::cancelled) return RunEnd::interrupted;
@@ -68,8 +68,8 @@ Result<RunEnd> Evolution::run() {
       if (!asked) return asked.error();
       if (!*asked) break;
     }
-    if (const InFlight* item = next_to_tell()) {
-      if (auto told = tell(item->proposal.id); !told) return told.error();
+    if (next_to_tell() != nullptr) {
+      if (auto told = tell_finished(); !told) return told.error();
     } else if (in_flight_.empty()) {
       break;
     } else if (auto waited = wait_for_event(); !waited) {
@@ -142,7 +142,7 @@ Result<void> Evolution::evaluate_baseline() {
                              to_string(item.evaluation->status), telling_line(item.evaluation->reason))};
   }
   baseline_evaluation_ = std::make_shared<const Evaluation>(*item.evaluation);
-  return tell(kBaselineId);
+  return tell_finished();
 }
 
 // ---- Ask -----------------------------------------------------------------------------------------------------------
@@ -330,7 +330,12 @@ Result<void> Evolution::wait_for_event() {
     parts_.events.on_tick(progress_);
     return {};
   }
-  return std::visit([this](auto&& what) { return take(std::move(what)); }, std::move(*event));
+  // With it whatever else has come by now: what ends together is told in one commit.
+  for (; event; event = inbox_->pop(std::chrono::milliseconds(0))) {
+    auto taken = std::visit([this](auto&& what) { return take(std::move(what)); }, std::move(*event));
+    if (!taken) return taken;
+  }
+  return {};
 }
 
 Result<void> Evolution::take(Replied event) {
@@ -386,7 +391,26 @@ Evolution::InFlight* Evolution::next_to_tell() {
   return oldest.evaluation ? &oldest : nullptr;
 }
 
-Result<void> Evolution::tell(CandidateId id) {
+/// All that can be told, in one commit: what is reported is on disk. With --reproducible it is one, for how many end at
+/// the same time is chance, and the next ask would depend on it.
+Result<void> Evolution::tell_finished() {
+  std::vector<StoredEvaluation> told;
+  std::vector<RunProgress> progress;
+  do {
+    Result<StoredEvaluation> next = tell(next_to_tell()->proposal.id);
+    if (!next) return next.error();
+    told.push_back(std::move(*next));
+    progress.push_back(progress_);
+  } while (!options_.reproducible && next_to_tell() != nullptr);
+  if (auto committed = parts_.store.commit(told, new_asks_, rng_.state()); !committed) return committed.error();
+  new_asks_.clear();
+  for (std::size_t i = 0; i < told.size(); ++i) {
+    parts_.events.on_told(told[i].proposal, told[i].evaluation, told[i].fitness, told[i].added, progress[i]);
+  }
+  return {};
+}
+
+Result<StoredEvaluation> Evolution::tell(CandidateId id) {
   InFlight item = std::move(in_flight_.extract(id).mapped());
   std::erase(finished_, id);
   StoredEvaluation stored;
@@ -415,10 +439,7 @@ Result<void> Evolution::tell(CandidateId id) {
   stored.exact = std::move(item.exact);
   stored.added = *added;
   stored.run_seconds = progress_.seconds;
-  if (auto committed = parts_.store.commit({stored, new_asks_, rng_.state()}); !committed) return committed.error();
-  new_asks_.clear();
-  parts_.events.on_told(stored.proposal, stored.evaluation, stored.fitness, *added, progress_);
-  return {};
+  return stored;
 }
 
 /// Nothing for a candidate that did not pass. One whose benchmark lacks a metric that an axis needs, or printed what no

@@ -115,7 +115,8 @@ class Evolution {
   Result<void> take(Replied event);
   Result<void> take(Evaluated event);
   InFlight* next_to_tell();
-  Result<void> tell(CandidateId id);
+  Result<void> tell_finished();
+  Result<StoredEvaluation> tell(CandidateId id);
 
   Result<std::optional<Fitness>> fitness_of(const Candidate& candidate, Evaluation& evaluation) const;
   void count(const Proposal& proposal, const Evaluation& evaluation);

@@ -70,7 +70,7 @@ std::string reason_of_failure(const StageReport& report, std::string_view how_it
   std::string reason = fmt::format("the {} ended with {}", to_string(report.stage), how_it_ended);
   const std::vector<std::string_view> lines = split_lines(report.output);
   // From the first line that names an error on: what follows a compiler's error explains it.
-  auto first = std::find_if(lines.begin(), lines.end(), names_an_error);
+  auto first = first_error(lines);
   if (first == lines.end()) first = lines.end() - std::min<std::ptrdiff_t>(kReasonLines, std::ssize(lines));
   const auto last = first + std::min<std::ptrdiff_t>(kReasonLines, lines.end() - first);
   std::string excerpt;

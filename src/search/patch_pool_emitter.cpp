@@ -39,6 +39,7 @@ constexpr std::size_t kMaxFailedSets = 200;
 
 // How likely a patch is in a set that is drawn anew, by what it did alone. A gain of a hundredth is within the noise.
 constexpr double kNoise = 0.01;
+constexpr double kClearLoss = 0.15;  ///< More than noise.
 constexpr double kChanceIfBetter = 0.85;
 constexpr double kChanceIfSame = 0.5;
 constexpr double kChanceIfWorse = 0.1;
@@ -222,10 +223,14 @@ class PatchPoolEmitter : public Emitter {
         return ask;
       }
     }
-    if (singles_awaited_ == 0 && !best_guess_proposed_) {
-      auto ask = propose(all_that_gained());
-      best_guess_proposed_ = ask.has_value();
+    if (singles_awaited_ == 0 && !best_guess_) {
+      auto ask = propose(all_above(reference() * (1.0 + kNoise)));
+      best_guess_ = ask ? ask->note : "";
       if (ask) return ask;
+    }
+    if (best_guess_passed_ && !wide_guess_proposed_) {
+      wide_guess_proposed_ = true;
+      if (auto ask = propose(all_above(reference() * (1.0 - kClearLoss)))) return ask;
     }
     for (int i = 0; i < kBreedTries; ++i) {
       if (auto ask = propose(breed(rng, i))) return ask;
@@ -241,6 +246,7 @@ class PatchPoolEmitter : public Emitter {
     if (single && singles_awaited_ > 0) --singles_awaited_;
     if (fitness) {
       remember({*members, fitness->objective});
+      best_guess_passed_ = best_guess_passed_ || proposal.ask.note == best_guess_;
     } else if (!single && evaluation.status != EvaluationStatus::passed) {
       if (failed_.size() == kMaxFailedSets) failed_.pop_front();
       failed_.push_back(*members);
@@ -293,11 +299,12 @@ class PatchPoolEmitter : public Emitter {
     return *alone.objective < reference * (1.0 - kNoise) ? kChanceIfWorse : kChanceIfSame;
   }
 
-  /// Every patch that gained alone: the best set, if patches neither help nor hinder each other.
-  Members all_that_gained() const {
-    const double base = reference();
+  /// Every patch that alone had more than that objective.
+  Members all_above(double objective) const {
     Members members(sets_.size());
-    for (std::size_t i = 0; i < sets_.size(); ++i) members[i] = chance(i, base) == kChanceIfBetter;
+    for (std::size_t i = 0; i < sets_.size(); ++i) {
+      members[i] = !alone_[i].failed && alone_[i].objective && *alone_[i].objective > objective;
+    }
     return members;
   }
 
@@ -410,7 +417,10 @@ class PatchPoolEmitter : public Emitter {
   std::vector<std::size_t> singles_;  ///< The pool in the order in which it is tried one by one.
   std::size_t next_single_ = 0;
   std::size_t singles_awaited_ = 0;
-  bool best_guess_proposed_ = false;
+  /// Note of the proposal of all that gained: right if patches neither help nor hinder each other.
+  std::optional<std::string> best_guess_;
+  bool best_guess_passed_ = false;
+  bool wide_guess_proposed_ = false;  ///< All that did not lose: some only pay once the largest brake is off.
   std::optional<double> baseline_objective_;
   std::vector<MeasuredSet> measured_;  ///< The best ones, the very best first.
   std::deque<Members> failed_;         ///< The last sets of two and more that did.

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -53,13 +54,6 @@ struct StoredEvaluation {
   double run_seconds = 0.0;  ///< Of the run, all sittings, when it was told.
 };
 
-/// What is committed with an evaluation, in the same transaction.
-struct Commit {
-  const StoredEvaluation& evaluation;
-  const std::vector<StoredAsk>& new_asks;  ///< Asked since the last commit, in order; may hold this one's.
-  Rng::State rng;                          ///< After them.
-};
-
 /// The final measurement of the best candidate, outside the search.
 struct StoredClaim {
   CandidateId id = kBaselineId;
@@ -88,8 +82,11 @@ class RunStore {
   virtual const RunHeader& header() const = 0;
   virtual const std::vector<Axis>& axes() const = 0;  ///< As given to create().
 
-  /// Durable when it returns. On an Error (disk full) nothing of it is in the file.
-  virtual Result<void> commit(const Commit& commit) = 0;
+  /// Adds evaluations in the order told, the asks made since the last commit, in order (theirs may be among them), and
+  /// the Rng after all of these. One transaction: durable when it returns; on an Error (disk full) nothing of it is in
+  /// the file.
+  virtual Result<void> commit(std::span<const StoredEvaluation> told, std::span<const StoredAsk> new_asks,
+                              const Rng::State& rng) = 0;
 
   /// Replaces RunHeader::options_json: a resumed run may be given a larger budget.
   virtual Result<void> set_options(const std::string& options_json) = 0;

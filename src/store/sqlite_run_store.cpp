@@ -106,9 +106,17 @@ class SqliteRunStore : public RunStore {
   const RunHeader& header() const override { return header_; }
   const std::vector<Axis>& axes() const override { return axes_; }
 
-  Result<void> commit(const Commit& commit) override {
-    auto done = in_transaction([&] { return write(commit); });
-    if (done) ++next_told_;
+  Result<void> commit(std::span<const StoredEvaluation> told, std::span<const StoredAsk> new_asks,
+                      const Rng::State& rng) override {
+    const std::uint64_t next_told = next_told_;
+    auto done = in_transaction([&]() -> Result<void> {
+      if (auto asked = write_asks(new_asks); !asked) return asked;
+      for (const StoredEvaluation& evaluation : told) {
+        if (auto written = write(evaluation, rng); !written) return written;
+      }
+      return {};
+    });
+    if (!done) next_told_ = next_told;
     return done;
   }
 
@@ -260,21 +268,25 @@ class SqliteRunStore : public RunStore {
     return done;
   }
 
-  Result<void> write(const Commit& commit) {
-    const StoredEvaluation& evaluation = commit.evaluation;
+  Result<void> write_asks(std::span<const StoredAsk> asks) {
+    for (const StoredAsk& ask : asks) {
+      Binder bind(insert_ask_, packer_);
+      bind.number(to_number(ask.id)).number(ask.asked_after).text(ask.emitter).packed(ask.ask_json);
+      if (auto done = database_.run(insert_ask_); !done) return done;
+    }
+    return {};
+  }
+
+  Result<void> write(const StoredEvaluation& evaluation, const Rng::State& rng) {
     if (evaluation.told != next_told_) {
       return Error{Error::Code::invalid_argument,
                    fmt::format("cannot store evaluation {} as the {}th told: the {}th is next",
                                to_number(evaluation.proposal.id), evaluation.told, next_told_)};
     }
-    for (const StoredAsk& ask : commit.new_asks) {
-      Binder bind(insert_ask_, packer_);
-      bind.number(to_number(ask.id)).number(ask.asked_after).text(ask.emitter).packed(ask.ask_json);
-      if (auto done = database_.run(insert_ask_); !done) return done;
-    }
+    ++next_told_;
     auto stored_ask = find_ask(evaluation.proposal.id);
     if (!stored_ask) return stored_ask.error();
-    return writer_.write(database_, packer_, evaluation, axes_, *stored_ask, to_bytes(commit.rng));
+    return writer_.write(database_, packer_, evaluation, axes_, *stored_ask, to_bytes(rng));
   }
 
   Result<std::optional<std::string>> find_ask(CandidateId id) {

@@ -12,4 +12,6 @@ TEST_CASE("the line that says most is the first that names an error, else the fi
         "the test ended with exit status 1; it printed nothing");
   CHECK(telling_line("the test ended with exit status 2:\nfirst\nsecond") == "first");
   CHECK(telling_line("") == "");
+  CHECK(telling_line("the test ended with exit status 1:\na_failed_sync_fails_the_write ok\nlog FAILED x.cc:7") ==
+        "log FAILED x.cc:7");
 }

@@ -182,7 +182,7 @@ TEST_CASE("each patch is tried alone first, in an order that the seed decides") 
   CHECK(orders.size() > 1);
 }
 
-TEST_CASE("when all have been told, the ones that gained are tried together") {
+TEST_CASE("when all have been told, the ones that gained are tried together, then all that did not clearly lose") {
   Bench bench(independent(5), tree_of(5));
   for (int i = 0; i < 5; ++i) {
     const auto ask = bench.ask();
@@ -193,6 +193,10 @@ TEST_CASE("when all have been told, the ones that gained are tried together") {
   const auto ask = bench.ask();
   REQUIRE(ask.has_value());
   CHECK(names_in(*ask) == Names{"p1", "p3"});
+  bench.tell(*ask, 1.4);
+  const auto second = bench.ask();
+  REQUIRE(second.has_value());
+  CHECK(names_in(*second) == Names{"p0", "p1", "p2", "p3"});
 }
 
 TEST_CASE("no tree is proposed twice, nor the baseline, and there is an end") {

@@ -397,7 +397,7 @@ TEST_CASE("kill -9 in the middle of commits loses none that returned, repeats no
       for (;; ++told) {
         const StoredEvaluation stored = told == 0 ? example_baseline() : example_evaluation(told, told - 1);
         const std::vector<StoredAsk> asks = {ask_of(stored)};
-        if (!(*store)->commit({stored, asks, {told + 1, 2, 3, 4}})) return 2;
+        if (!commit_one(**store, stored, asks, {told + 1, 2, 3, 4})) return 2;
         if (write(ends[1], &told, sizeof told) != sizeof told) return 3;
       }
     });
@@ -471,18 +471,18 @@ TEST_CASE("a full disk is an error that says what to do, and the run goes on onc
     std::uint64_t told = 4;
     std::string error;
     for (; told < 200 && error.empty(); ++told) {
-      const auto done = (*store)->commit({example_evaluation(told), {}, {told, 1, 1, 1}});
+      const auto done = commit_one(**store, example_evaluation(told), {}, {told, 1, 1, 1});
       if (!done) error = done.error().message;
     }
     if (error.find("the disk, a quota or a limit of file size is full") == std::string::npos) return 11;
     if (!is_one_line(error)) return 11;
     --told;
     if ((**(*store)->rng())[0] != told - 1) return 12;
-    if ((*store)->commit({example_evaluation(told), {}, {told, 1, 1, 1}})) return 13;  // Still full.
+    if (commit_one(**store, example_evaluation(told), {}, {told, 1, 1, 1})) return 13;  // Still full.
     if ((*store)->evaluation(CandidateId{told})) return 14;
     setrlimit(RLIMIT_FSIZE, &before);
     for (const std::uint64_t end = told + 50; told < end; ++told) {
-      if (!(*store)->commit({example_evaluation(told), {}, {told, 1, 1, 1}})) return 15;
+      if (!commit_one(**store, example_evaluation(told), {}, {told, 1, 1, 1})) return 15;
     }
     return 0;
   });
@@ -499,11 +499,11 @@ TEST_CASE("a file system without space is told in the same words") {
     }
     auto store = RunStore::create(folder.path() / "run", example_header(), kExampleAxes);
     if (!store) return 10;
-    if (!(*store)->commit({example_baseline(), {}, {1, 1, 1, 1}})) return 11;
+    if (!commit_one(**store, example_baseline(), {}, {1, 1, 1, 1})) return 11;
     std::string error;
     std::uint64_t told = 1;
     for (; told < 500 && error.empty(); ++told) {
-      const auto done = (*store)->commit({example_evaluation(told), {}, {told, 1, 1, 1}});
+      const auto done = commit_one(**store, example_evaluation(told), {}, {told, 1, 1, 1});
       if (!done) error = done.error().message;
     }
     --told;
@@ -512,7 +512,7 @@ TEST_CASE("a file system without space is told in the same words") {
     if (second || !is_one_line(second.error().message)) return 13;
     if (mount("tmpfs", folder.path().c_str(), "tmpfs", MS_REMOUNT, "size=4m") != 0) return 77;
     for (const std::uint64_t end = told + 20; told < end; ++told) {
-      if (!(*store)->commit({example_evaluation(told), {}, {told, 1, 1, 1}})) return 14;
+      if (!commit_one(**store, example_evaluation(told), {}, {told, 1, 1, 1})) return 14;
     }
     store->reset();
     if (!RunStore::create(folder.path() / "other", example_header(), kExampleAxes)) return 15;

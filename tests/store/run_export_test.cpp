@@ -22,7 +22,7 @@ std::string exported(const RunHeader& header, const std::vector<StoredEvaluation
   const TemporaryFolder folder;
   auto store = RunStore::create(folder.path(), header, kExampleAxes);
   REQUIRE(store);
-  for (const StoredEvaluation& stored : evaluations) REQUIRE((*store)->commit({stored, {}, {1, 2, 3, 4}}));
+  for (const StoredEvaluation& stored : evaluations) REQUIRE(commit_one(**store, stored, {}, {1, 2, 3, 4}));
   std::ostringstream out;
   REQUIRE(export_run(**store, out, options));
   return out.str();

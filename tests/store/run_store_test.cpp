@@ -35,7 +35,7 @@ std::unique_ptr<RunStore> opened(const fs::path& folder, Access access) {
 }
 
 Result<void> commit(RunStore& store, const StoredEvaluation& stored, const std::vector<StoredAsk>& asks = {}) {
-  return store.commit({stored, asks, {1, 2, 3, 4}});
+  return commit_one(store, stored, asks);
 }
 
 std::vector<StoredEvaluation> all(const RunStore& store) {
@@ -193,6 +193,20 @@ TEST_CASE("a candidate that is not there is not found, with how many there are")
   CHECK_FALSE(store->evaluation(CandidateId{std::numeric_limits<std::uint64_t>::max()}));
 }
 
+TEST_CASE("what is told at one time is committed as one: all of it or nothing") {
+  const TemporaryFolder folder;
+  const auto store = new_store(folder.path());
+  REQUIRE(commit(*store, example_baseline()));
+  const std::vector<StoredEvaluation> with_a_gap = {example_evaluation(1), example_evaluation(3)};
+  CHECK_FALSE(store->commit(with_a_gap, {}, {1, 2, 3, 4}));
+  CHECK_FALSE(store->evaluation(CandidateId{1}));
+  const std::vector<StoredEvaluation> three = {example_evaluation(1), example_evaluation(2), example_evaluation(3)};
+  REQUIRE(store->commit(three, {}, {5, 6, 7, 8}));
+  CHECK(store->evaluation(CandidateId{3}));
+  CHECK(**store->rng() == Rng::State{5, 6, 7, 8});
+  REQUIRE(commit(*store, example_evaluation(4)));
+}
+
 TEST_CASE("an evaluation is committed once, in the order told, and a refused commit leaves nothing") {
   const TemporaryFolder folder;
   auto store = new_store(folder.path());
@@ -206,7 +220,7 @@ TEST_CASE("an evaluation is committed once, in the order told, and a refused com
   StoredEvaluation same_id = example_evaluation(1);
   same_id.told = 2;
   const std::vector<StoredAsk> asks = {ask_of(example_evaluation(5))};
-  const auto done = store->commit({same_id, asks, {9, 9, 9, 9}});
+  const auto done = commit_one(*store, same_id, asks, {9, 9, 9, 9});
   REQUIRE_FALSE(done);
   CHECK(done.error().code == Error::Code::invalid_argument);
   CHECK(store->asks()->empty());

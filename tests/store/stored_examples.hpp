@@ -120,15 +120,22 @@ inline std::string every_field(StoredEvaluation stored, bool heavy = true) {
   return text;
 }
 
+inline Result<void> commit_one(RunStore& store, const StoredEvaluation& stored, const std::vector<StoredAsk>& asks = {},
+                               const Rng::State& rng = {1, 2, 3, 4}) {
+  return store.commit({&stored, 1}, asks, rng);
+}
+
 /// Commits the baseline and `count` evaluations, each asked just before.
 inline void fill(RunStore& store, std::uint64_t count) {
   const Rng rng(7);
-  if (auto done = store.commit({example_baseline(), {}, rng.state()}); !done) {
+  const StoredEvaluation baseline = example_baseline();
+  if (auto done = store.commit({&baseline, 1}, {}, rng.state()); !done) {
     throw std::runtime_error(done.error().message);
   }
   for (std::uint64_t i = 1; i <= count; ++i) {
     const StoredEvaluation stored = example_evaluation(i, i - 1);
-    if (auto done = store.commit({stored, {ask_of(stored)}, rng.state()}); !done) {
+    const StoredAsk ask = ask_of(stored);
+    if (auto done = store.commit({&stored, 1}, {&ask, 1}, rng.state()); !done) {
       throw std::runtime_error(done.error().message);
     }
   }
