@@ -32,7 +32,7 @@ struct WorkerPool::Impl {
         arena(workers, 0),
         running(static_cast<std::size_t>(workers)) {}
 
-  void run_worker() {
+  void run_worker() noexcept {
     while (std::function<void()> work = next()) {
       work();
       work = nullptr;  // What it holds goes before it counts as done.

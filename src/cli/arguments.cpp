@@ -58,7 +58,8 @@ CLI::Validator amount_of_money() {
 }
 
 void add_verbose(CLI::App& command, int& verbosity) {
-  command.add_flag("-v,--verbose", verbosity, "Log to stderr what is tried again; -vv: every command that is run too");
+  command.add_flag("-v,--verbose", verbosity,
+                   "Log to stderr what is tried again; -vv: every build, test and benchmark too");
 }
 
 void add_evolve(CLI::App& app, Action& action) {
@@ -78,9 +79,11 @@ void add_evolve(CLI::App& app, Action& action) {
       ->capture_default_str();
   command
       ->add_option("--workers", arguments->options.workers, "Candidates built and tested at once; 0: one a processor")
+      ->transform(whole_number())
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   command->add_option("--window", arguments->options.window, "Proposals in flight at most; 0: by the workers")
+      ->transform(whole_number())
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
   command->add_option("--selection", arguments->selection, "How parents are picked; see `aiopt list`");
@@ -97,6 +100,7 @@ void add_evolve(CLI::App& app, Action& action) {
   command
       ->add_option("--claim-pairs", arguments->options.claim_pairs,
                    "Pairs in which the best is measured again at the end; 0: not")
+      ->transform(whole_number())
       ->check(CLI::Range(0, 1000))
       ->capture_default_str();
   CLI::Option* record = command->add_option("--record", arguments->record, "Append the model's replies to this file");
@@ -116,6 +120,7 @@ void add_resume(CLI::App& app, Action& action) {
       ->transform(whole_number())
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}));
   command->add_option("--workers", arguments->workers, "Candidates built and tested at once; 0: one a processor")
+      ->transform(whole_number())
       ->check(CLI::Range(0, 1024));
   add_verbose(*command, arguments->verbosity);
   command->add_flag("--json", arguments->json, "Print the result as JSON");

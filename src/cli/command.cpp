@@ -18,6 +18,7 @@
 #include "core/task_yaml.hpp"
 #include "engine/candidate_tree.hpp"
 #include "engine/run_options.hpp"
+#include "llm/openai_chat.hpp"
 #include "source/source_tree.hpp"
 #include "store/run_store.hpp"
 #include "view/run_summary.hpp"
@@ -29,6 +30,13 @@ namespace {
 constexpr std::size_t kMessageBytes = 2000;
 
 }  // namespace
+
+void hide_key(const Task& task) {
+  for (const std::string& variable : {task.llm.api_key_env, std::string("OPENAI_API_KEY")}) {
+    take_api_key(variable);
+    hide_from_children(variable);
+  }
+}
 
 void say(const std::string& line) {
   std::fputs(fmt::format("aiopt: {}\n", line).c_str(), stderr);
@@ -49,6 +57,7 @@ void set_verbosity(int verbosity) {
 }
 
 StopTokens catch_interrupts() {
+  signal(SIGPIPE, SIG_IGN);  // That the reader of its lines has gone is no reason to end a run.
   // Blocked here, so in every thread made later too; taken by one that does nothing else.
   sigset_t signals;
   sigemptyset(&signals);
@@ -73,7 +82,7 @@ StopTokens catch_interrupts() {
 Result<RunTask> task_of_run(const RunStore& store) {
   Result<Task> task = parse_task(store.header().task_yaml, store.header().task_file);
   if (!task) return task.error();
-  hide_from_children(task->llm.api_key_env);
+  hide_key(*task);
   Result<EvolutionOptions> options = run_options_from_json(store.header().options_json, *task);
   if (!options) return options.error();
   return RunTask{std::move(*task), std::move(*options)};

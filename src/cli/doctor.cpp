@@ -98,7 +98,6 @@ std::vector<Finding> look_at_machine() {
 std::vector<Finding> look_at_task(const std::string& file) {
   const Result<Task> task = load_task(file);
   if (!task) return {{"task", false, true, task.error().message, "mend the task file"}};
-  hide_from_children(task->llm.api_key_env);
   std::vector<Finding> findings = {
       {"task", true, true, fmt::format("{} in {}", task->name, task->source.string()), ""}};
   const Result<SourceTree> tree = load_source_tree(task->source, task->editable);
@@ -110,6 +109,8 @@ std::vector<Finding> look_at_task(const std::string& file) {
 }  // namespace
 
 int doctor_command(const std::string& task, bool json) {
+  // Before any program is called.
+  if (const Result<Task> read = load_task(task); read && !task.empty()) hide_from_children(read->llm.api_key_env);
   std::vector<Finding> findings = look_at_machine();
   if (!task.empty()) {
     for (Finding& finding : look_at_task(task)) findings.push_back(std::move(finding));

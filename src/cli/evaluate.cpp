@@ -102,7 +102,7 @@ std::string describe(const Evaluation& evaluation, const std::optional<Fitness>&
 int evaluate_command(const EvaluateArguments& arguments) {
   Result<Task> task = load_task(arguments.task);
   if (!task) return fail(task.error());
-  hide_from_children(task->llm.api_key_env);
+  hide_key(*task);
   Result<SourceTree> tree = load_source_tree(task->source, task->editable);
   if (!tree) return fail(tree.error());
 

@@ -116,7 +116,7 @@ Result<void> apply(const EvolveArguments& arguments, Task& task, EvolutionOption
       return Error{Error::Code::invalid_argument,
                    fmt::format("--budget-time {}: give a time like 30m or 2h, at most 168h", arguments.budget_time)};
     }
-    options.budget_time = std::chrono::duration_cast<std::chrono::seconds>(*time);
+    options.budget_time = std::chrono::ceil<std::chrono::seconds>(*time);
   }
   Result<std::filesystem::path> record = file_argument("--record", arguments.record);
   if (!record) return record.error();

@@ -73,6 +73,8 @@ Result<RunEnd> Evolution::run() {
     } else if (in_flight_.empty()) {
       break;
     } else if (auto waited = wait_for_event(); !waited) {
+      // What ended before that is kept.
+      if (next_to_tell() != nullptr) static_cast<void>(tell_finished());
       return waited.error();
     }
   }
@@ -270,9 +272,21 @@ Result<void> Evolution::propose(InFlight& item, Result<Patch> patch) {
   parts_.events.on_proposed(proposal, progress_);
 
   const auto [known, is_new] = trees_.emplace(item.candidate->tree_sha256, proposal.id);
-  if (!is_new && known->second != proposal.id) return reuse(item, known->second);
+  const bool comes_late = !is_new && options_.reproducible && known->second > proposal.id;
+  if (comes_late) give_way(std::exchange(known->second, proposal.id), proposal.id);
+  if (!comes_late && !is_new && known->second != proposal.id) return reuse(item, known->second);
   evaluate(proposal.id, item.candidate);
   return {};
+}
+
+/// A later proposal made the same tree, but its reply came first: it is the one that waits, as it would in a replay.
+void Evolution::give_way(CandidateId later, CandidateId earlier) {
+  for (auto& [id, item] : in_flight_) {
+    if (id != later && item.waits_for != later) continue;
+    item.waits_for = earlier;
+    item.evaluation.reset();
+    std::erase(finished_, id);
+  }
 }
 
 /// The same tree is not evaluated twice: what the first one showed is taken, or waited for.
@@ -374,7 +388,9 @@ Result<void> Evolution::take(Evaluated event) {
     in_flight_.erase(event.id);
     return {};
   }
-  finish(in_flight_.at(event.id), std::move(*event.evaluation));
+  const auto ended = in_flight_.find(event.id);
+  if (ended == in_flight_.end() || ended->second.waits_for) return {};  // It gave way.
+  finish(ended->second, std::move(*event.evaluation));
   for (auto& [id, item] : in_flight_) {
     if (item.waits_for != event.id || item.evaluation) continue;
     if (auto reused = reuse(item, event.id); !reused) return reused.error();
@@ -396,9 +412,13 @@ Evolution::InFlight* Evolution::next_to_tell() {
 Result<void> Evolution::tell_finished() {
   std::vector<StoredEvaluation> told;
   std::vector<RunProgress> progress;
+  std::optional<Error> failure;
   do {
     Result<StoredEvaluation> next = tell(next_to_tell()->proposal.id);
-    if (!next) return next.error();
+    if (!next) {
+      failure = next.error();
+      break;
+    }
     told.push_back(std::move(*next));
     progress.push_back(progress_);
   } while (!options_.reproducible && next_to_tell() != nullptr);
@@ -407,6 +427,7 @@ Result<void> Evolution::tell_finished() {
   for (std::size_t i = 0; i < told.size(); ++i) {
     parts_.events.on_told(told[i].proposal, told[i].evaluation, told[i].fitness, told[i].added, progress[i]);
   }
+  if (failure) return *failure;
   return {};
 }
 

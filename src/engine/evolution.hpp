@@ -106,6 +106,7 @@ class Evolution {
   Result<void> begin(InFlight& item);
   Result<void> question(InFlight& item, const ModelQuestion& question);
   Result<void> propose(InFlight& item, Result<Patch> patch);
+  void give_way(CandidateId later, CandidateId earlier);
   Result<void> reuse(InFlight& item, CandidateId first);
   void reject(InFlight& item, EvaluationStatus status, std::string reason);
   void evaluate(CandidateId id, std::shared_ptr<const Candidate> candidate);

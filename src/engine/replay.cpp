@@ -93,6 +93,8 @@ Result<void> Evolution::replay_tell(StoredEvaluation stored) {
     stored.proposal.ask = item->second.proposal.ask;
     in_flight_.erase(item);
   }
+  endpoint_answered_ =
+      endpoint_answered_ || (!stored.proposal.model.empty() && stored.evaluation.status != EvaluationStatus::no_reply);
   auto evaluation = std::make_shared<const Evaluation>(std::move(stored.evaluation));
   auto added = parts_.scheduler.tell(stored.proposal, candidate, evaluation, stored.fitness);
   if (!added) return added.error();

@@ -54,15 +54,15 @@ Result<void> complete(Task& task, EvolutionOptions& options, const SourceTree& b
     return Error{Error::Code::invalid_argument,
                  "the emitter 'llm' needs a model; give --model NAME, or `llm: {models: ...}` in the task"};
   }
-  if (options.budget_usd && asks_model) {
-    for (const ModelTask& priced : task.llm.models) {
-      if (priced.usd_per_million_prompt_tokens > 0.0 || priced.usd_per_million_completion_tokens > 0.0) continue;
-      return Error{
-          Error::Code::invalid_argument,
-          fmt::format("a budget in dollars needs prices, and the task gives none for '{0}'; add `llm: {{models: "
-                      "[{{name: {0}, usd_per_million_prompt_tokens: P, usd_per_million_completion_tokens: C}}]}}`",
-                      priced.name)};
-    }
+  const auto has_price = [](const ModelTask& priced) {
+    return priced.usd_per_million_prompt_tokens > 0.0 || priced.usd_per_million_completion_tokens > 0.0;
+  };
+  if (options.budget_usd && asks_model && std::none_of(task.llm.models.begin(), task.llm.models.end(), has_price)) {
+    return Error{
+        Error::Code::invalid_argument,
+        fmt::format("a budget in dollars needs prices, and the task gives none; add `llm: {{models: [{{name: {}, "
+                    "usd_per_million_prompt_tokens: P, usd_per_million_completion_tokens: C}}]}}`",
+                    task.llm.models.front().name)};
   }
   if (options.workers <= 0) options.workers = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   if (options.window <= 0) {
@@ -70,6 +70,14 @@ Result<void> complete(Task& task, EvolutionOptions& options, const SourceTree& b
     options.window = options.reproducible ? kReproducibleWindow : wide;
   }
   return {};
+}
+
+/// The key, out of the environment; another one that lies there goes too.
+ApiKey take_key(const std::string& variable) {
+  hide_from_children(variable);
+  ApiKey key = take_api_key(variable);
+  if (variable != "OPENAI_API_KEY") take_api_key("OPENAI_API_KEY");
+  return key;
 }
 
 Result<std::unique_ptr<ChatClient>> make_chat(const Task& task, const EvolutionOptions& options, ApiKey key) {
@@ -177,8 +185,7 @@ Result<RunOutcome> evolve(const Task& given_task, const EvolutionOptions& given_
                           const std::filesystem::path& folder, EventSink& events, StopTokens stop) {
   Task task = given_task;
   EvolutionOptions options = given_options;
-  hide_from_children(task.llm.api_key_env);
-  ApiKey key = take_api_key(task.llm.api_key_env);
+  ApiKey key = take_key(task.llm.api_key_env);
   Result<std::string> yaml = read_file(task.file);
   if (!yaml) return yaml.error();
   Result<SourceTree> baseline = load_source_tree(task.source, task.editable);
@@ -219,8 +226,7 @@ Result<RunOutcome> resume(const std::filesystem::path& folder, const ResumeOptio
   if (!task) return Error{task.error().code, fmt::format("the task of {}: {}", folder.string(), task.error().message)};
   Result<EvolutionOptions> options = run_options_from_json(header.options_json, *task);
   if (!options) return options.error();
-  hide_from_children(task->llm.api_key_env);
-  ApiKey key = take_api_key(task->llm.api_key_env);
+  ApiKey key = take_key(task->llm.api_key_env);
   Result<SourceTree> baseline = load_source_tree(task->source, task->editable);
   if (!baseline) return baseline.error();
   if (tree_sha256(*baseline) != header.baseline_sha256) {
@@ -231,9 +237,9 @@ Result<RunOutcome> resume(const std::filesystem::path& folder, const ResumeOptio
                     folder.string(), task->source.string())};
   }
   options->iterations = changes.iterations.value_or(options->iterations);
-  if (auto kept = (*store)->set_options(run_options_to_json(*options, *task)); !kept) return kept.error();
   options->workers = changes.workers;
   if (auto completed = complete(*task, *options, *baseline); !completed) return completed.error();
+  if (auto kept = (*store)->set_options(run_options_to_json(*options, *task)); !kept) return kept.error();
   Result<std::unique_ptr<ChatClient>> chat = make_chat(*task, *options, std::move(key));
   if (!chat) return chat.error();
   return run_sitting(*task, *baseline, *options, chat->get(), folder, **store, events, stop);

@@ -5,12 +5,12 @@
 #include <fmt/format.h>
 
 #include <condition_variable>
+#include <fstream>
 #include <mutex>
 #include <optional>
 #include <utility>
 
 #include "base/clock.hpp"
-#include "base/files.hpp"
 #include "core/reason.hpp"
 #include "evaluate/stages.hpp"
 #include "measure/benchmark_output.hpp"
@@ -33,24 +33,44 @@ struct Fate {
   std::string reason;
 };
 
+/// Whether an evaluator made the folder: it has the tag, or is what is left where one was killed while it made or
+/// removed it.
+bool is_ours(const std::filesystem::path& folder) {
+  if (has_cache_tag(folder)) return true;
+  std::error_code failure;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, failure)) {
+    if (entry.path().filename() != kCacheTagName) return false;
+  }
+  return !failure;
+}
+
+/// The tag goes last: whatever is left is known as ours.
+void remove_workspaces_folder(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    if (entry.path().filename() != kCacheTagName) std::filesystem::remove_all(entry.path(), ignored);
+  }
+  std::filesystem::remove_all(folder, ignored);
+}
+
 /// With a tag, so that nothing but what an evaluator made is ever removed.
 Result<void> make_workspaces_folder(const std::filesystem::path& folder) {
   std::error_code failure;
   if (std::filesystem::exists(std::filesystem::symlink_status(folder, failure))) {
-    if (!has_cache_tag(folder) && !std::filesystem::is_empty(folder, failure)) {
+    if (!is_ours(folder)) {
       return Error{
           Error::Code::invalid_argument,
           fmt::format("{} is there and was not made by aiopt; move it away, or choose another folder for the run",
                       folder.string())};
     }
-    std::filesystem::remove_all(folder, failure);
+    remove_workspaces_folder(folder);
   }
   std::filesystem::create_directories(folder, failure);
-  if (failure) {
-    return Error{Error::Code::io, fmt::format("cannot make the folder {}: {}", folder.string(), failure.message())};
-  }
-  return write_file_atomic(folder / kCacheTagName,
-                           fmt::format("{}\n# Workspaces of aiopt: made again when needed.\n", kCacheTagSignature));
+  std::ofstream tag(folder / kCacheTagName);
+  tag << kCacheTagSignature << "\n# Workspaces of aiopt: made again when needed.\n" << std::flush;
+  if (tag) return {};
+  return Error{Error::Code::io,
+               fmt::format("cannot make the folder {} and write to it: is the disk full?", folder.string())};
 }
 
 class LocalEvaluator final : public Evaluator {
@@ -61,8 +81,7 @@ class LocalEvaluator final : public Evaluator {
   ~LocalEvaluator() override {
     idle_.clear();
     baseline_.reset();
-    std::error_code ignored;
-    std::filesystem::remove_all(options_.folder, ignored);
+    remove_workspaces_folder(options_.folder);
   }
 
   Result<Evaluation> evaluate(const Candidate& candidate, std::stop_token stop) override {

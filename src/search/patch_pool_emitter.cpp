@@ -226,6 +226,7 @@ class PatchPoolEmitter : public Emitter {
     if (singles_awaited_ == 0 && !best_guess_) {
       auto ask = propose(all_above(reference() * (1.0 + kNoise)));
       best_guess_ = ask ? ask->note : "";
+      best_guess_passed_ = !ask;  // One that gained, or none: that is known already.
       if (ask) return ask;
     }
     if (best_guess_passed_ && !wide_guess_proposed_) {

@@ -12,10 +12,11 @@
 
 #include <fmt/format.h>
 
+#include "core/run_format.hpp"
+
 namespace aiopt {
 namespace {
 
-constexpr std::uint32_t kApplicationId = 0x61696F70;  ///< "aiop", in the file's header.
 constexpr std::uintmax_t kMaxCheckedBytes = 512u << 20;
 
 struct Table {
@@ -175,7 +176,7 @@ Result<void> check_file_header(const Database& database) {
   if (!bytes || std::memcmp(bytes->data(), "SQLite format 3", 16) != 0) {
     return refused(file, Error::Code::invalid_argument, "it is not a file of aiopt's");
   }
-  if (big_endian(*bytes, 68) != kApplicationId) {
+  if (big_endian(*bytes, 68) != kRunApplicationId) {
     return refused(file, Error::Code::invalid_argument, "it is an SQLite file of another program");
   }
   const std::uint32_t format = big_endian(*bytes, 60);
@@ -195,7 +196,7 @@ Result<void> create_tables(Database& database) {
     if (auto done = database.execute(table.sql); !done) return done;
   }
   return database.execute(
-      fmt::format("PRAGMA application_id={}; PRAGMA user_version={}", kApplicationId, kRunFormat).c_str());
+      fmt::format("PRAGMA application_id={}; PRAGMA user_version={}", kRunApplicationId, kRunFormat).c_str());
 }
 
 Result<void> check_tables(const Database& database) {

@@ -181,12 +181,19 @@ TEST_CASE("the key reaches the endpoint's header and nothing else") {
   std::ofstream(folder.path() / "bin" / "git")
       << "#!/bin/sh\nenv >>'" << seen << "'\nPATH='" << old_path << "' exec git \"$@\"\n";
   std::filesystem::permissions(folder.path() / "bin" / "git", std::filesystem::perms::owner_all);
+  // A candidate looks at what its parent shows of its environment.
+  const auto task = folder.path() / "tiny" / "task.yaml";
+  std::string yaml = *read_file(task);
+  yaml.replace(yaml.find("build: "), yaml.find('\n', yaml.find("build: ")) - yaml.find("build: "),
+               "build: \"cat /proc/$PPID/environ >>'" + seen + "'; env >>'" + seen + "'\"");
+  std::ofstream(task) << yaml;
   setenv("PATH", ((folder.path() / "bin").string() + ":" + old_path).c_str(), 1);
   const ProgramResult result = run_aiopt({"evolve", "tiny", "--api-base", endpoint.api_base(), "--model", "any",
                                           "--iterations=5", "--run=run", "--record=replies.jsonl"},
                                          folder.path());
   CHECK(run_aiopt({"best", "run"}, folder.path()).exit_code == 0);
   CHECK(run_aiopt({"doctor", "tiny"}, folder.path()).exit_code == 0);
+  CHECK(run_aiopt({"evaluate", "tiny"}, folder.path()).exit_code == 0);
   unsetenv("OPENAI_API_KEY");
   setenv("PATH", old_path.c_str(), 1);
   INFO(result.all);

@@ -132,6 +132,51 @@ TEST_CASE("a run that was killed and resumed is the run that was never stopped")
   }
 }
 
+TEST_CASE("several told in one commit are resumed in the order told") {
+  ScriptedChat chat(reply_to_prompt);
+  SmallRun run;
+  run.after_told = [&](const RunProgress& progress) {
+    for (const std::uint64_t at : {3U, 11U, 20U}) {
+      if (progress.evaluations != at) continue;
+      std::filesystem::copy(run.folder.path() / "run", run.folder.path() / std::to_string(at));
+    }
+  };
+  const auto store = run.create_store();
+  end_of(run.run(*store, chat, options_for(30, 4)));
+  run.after_told = nullptr;
+  for (const char* name : {"3", "11", "20"}) {
+    end_of(run.run(*run.open_store(name), chat, options_for(30, 4)));
+    CHECK(run.sink.notices.empty());  // The search asked for what it had asked before.
+    CHECK(run.progress.evaluations == 30);
+    std::set<CandidateId> told;
+    REQUIRE(run.open_store(name)->each_evaluation([&](StoredEvaluation stored) -> Result<void> {
+      CHECK(told.insert(stored.proposal.id).second);
+      return {};
+    }));
+    CHECK(told.size() == 31);
+  }
+}
+
+TEST_CASE("an endpoint that never answers ends the run after three questions, one that did after twenty") {
+  std::uint64_t answered = 0;
+  std::uint64_t asked = 0;
+  ScriptedChat chat([&](const ChatRequest&) -> Result<ChatReply> {
+    if (++asked <= answered) return reply_with_value(100 + asked);
+    return Error{Error::Code::unavailable, "endpoint cannot be reached"};
+  });
+  EvolutionOptions options = options_for(100, 1);
+  options.window = 1;
+  for (const auto& [answers, told] : {std::pair{0U, 2U}, {5U, 24U}}) {
+    answered = answers;
+    asked = 0;
+    SmallRun run;
+    const auto end = run.run(*run.create_store(), chat, options);
+    REQUIRE_FALSE(end.has_value());
+    CHECK(end.error().message.find("aiopt resume") != std::string::npos);
+    CHECK(run.progress.evaluations == told);
+  }
+}
+
 TEST_CASE("an endpoint that refuses from the start ends the run, which can be resumed") {
   bool refuses = true;
   ScriptedChat chat([&](const ChatRequest& request) -> Result<ChatReply> {

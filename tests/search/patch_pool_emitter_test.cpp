@@ -199,6 +199,19 @@ TEST_CASE("when all have been told, the ones that gained are tried together, the
   CHECK(names_in(*second) == Names{"p0", "p1", "p2", "p3"});
 }
 
+TEST_CASE("where one alone gained, what did not lose is tried with it") {
+  Bench bench(independent(4), tree_of(4));
+  for (int i = 0; i < 4; ++i) {
+    const auto ask = bench.ask();
+    REQUIRE(ask.has_value());
+    const std::string name = *names_in(*ask).begin();
+    bench.tell(*ask, name == "p2" ? 2.5 : name == "p0" ? 0.5 : 0.97);
+  }
+  const auto ask = bench.ask();
+  REQUIRE(ask.has_value());
+  CHECK(names_in(*ask) == Names{"p1", "p2", "p3"});
+}
+
 TEST_CASE("no tree is proposed twice, nor the baseline, and there is an end") {
   std::vector<PoolPatch> pool = independent(3);
   pool.push_back(patch_of(0, "same_as_p0"));
