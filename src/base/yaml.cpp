@@ -39,7 +39,7 @@ int line_of_byte(std::string_view text, std::size_t offset) {
   return 1 + static_cast<int>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(offset), '\n'));
 }
 
-bool is_control(char c) {
+bool steers_a_terminal(char c) {
   return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
 }
 
@@ -276,7 +276,7 @@ Error YamlNode::must_be(std::string_view expected, std::string_view given) const
 std::string quoted_for_message(std::string_view text) {
   // A cut character at the end becomes U+FFFD.
   std::string quoted = valid_utf8(text.substr(0, kLongestQuoteBytes));
-  std::replace_if(quoted.begin(), quoted.end(), is_control, ' ');
+  std::replace_if(quoted.begin(), quoted.end(), steers_a_terminal, ' ');
   return fmt::format("'{}{}'", quoted, text.size() > kLongestQuoteBytes ? "..." : "");
 }
 

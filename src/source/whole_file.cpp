@@ -22,7 +22,7 @@ struct FencedText {
   bool may_be_a_file = true;  ///< Not the transcript of a shell.
 };
 
-std::optional<std::string> name_above(const ReplyLines& lines, std::size_t opened, std::size_t floor) {
+std::optional<std::string> path_above_fence(const ReplyLines& lines, std::size_t opened, std::size_t floor) {
   constexpr std::size_t kFarthest = 2;  // One blank line may stand between.
   for (std::size_t i = opened; i > floor && opened - i < kFarthest; --i) {
     if (!trim(lines[i - 1]).empty()) return path_in_line(lines[i - 1]);
@@ -41,7 +41,7 @@ std::vector<FencedText> find_fenced_texts(const ReplyLines& lines) {
     const std::string_view language = fence->info.substr(0, fence->info.find_first_of(" \t:{"));
     text.may_be_a_file = std::find(kNotAFile.begin(), kNotAFile.end(), language) == kNotAFile.end();
     text.path = path_in_info(fence->info);
-    if (!text.path && text.may_be_a_file) text.path = name_above(lines, i, floor);
+    if (!text.path && text.may_be_a_file) text.path = path_above_fence(lines, i, floor);
     while (++i < lines.size() && !closes_fence(*fence, lines[i])) continue;
     text.closed = i;
     floor = i + 1;
