@@ -19,6 +19,7 @@
 #include "base/text.hpp"
 #include "cli/command.hpp"
 #include "cli/commands.hpp"
+#include "engine/run_options.hpp"
 #include "engine/version.hpp"
 
 namespace aiopt {
@@ -71,7 +72,7 @@ void add_evolve(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->add_option("--iterations", arguments->options.iterations, "Evaluations to make")
       ->transform(whole_number())
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}))
+      ->check(CLI::Range(std::uint64_t{1}, kMostIterations))
       ->capture_default_str();
   command->add_option("--run", arguments->run_folder, "Folder for run.db; default aiopt-runs/<task>-<n>");
   command->add_option("--seed", arguments->options.seed, "Of all randomness")
@@ -84,7 +85,7 @@ void add_evolve(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->add_option("--window", arguments->options.window, "Proposals in flight at most; 0: by the workers")
       ->transform(whole_number())
-      ->check(CLI::Range(0, 4096))
+      ->check(CLI::Range(0, kWidestWindow))
       ->capture_default_str();
   command->add_option("--selection", arguments->selection, "How parents are picked; see `aiopt list`");
   command->add_option("--api-base", arguments->api_base,
@@ -101,7 +102,7 @@ void add_evolve(CLI::App& app, Action& action) {
       ->add_option("--claim-pairs", arguments->options.claim_pairs,
                    "Pairs in which the best is measured again at the end; 0: not")
       ->transform(whole_number())
-      ->check(CLI::Range(0, 1000))
+      ->check(CLI::Range(0, kMostClaimPairs))
       ->capture_default_str();
   CLI::Option* record = command->add_option("--record", arguments->record, "Append the model's replies to this file");
   command->add_option("--replay", arguments->replay, "Take the model's replies from this file, without network")
@@ -118,7 +119,7 @@ void add_resume(CLI::App& app, Action& action) {
   command->add_option("RUN", arguments->folder, "The run's folder")->required();
   command->add_option("--iterations", arguments->iterations, "A new total of evaluations")
       ->transform(whole_number())
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}));
+      ->check(CLI::Range(std::uint64_t{1}, kMostIterations));
   command->add_option("--workers", arguments->workers, "Candidates built and tested at once; 0: one a processor")
       ->transform(whole_number())
       ->check(CLI::Range(0, 1024));

@@ -13,7 +13,6 @@
 #include "archive/grid_archive.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
-#include "base/subprocess.hpp"
 #include "base/text.hpp"
 #include "core/task_yaml.hpp"
 #include "engine/candidate_tree.hpp"
@@ -30,13 +29,6 @@ namespace {
 constexpr std::size_t kMessageBytes = 2000;
 
 }  // namespace
-
-void hide_key(const Task& task) {
-  for (const std::string& variable : {task.llm.api_key_env, std::string("OPENAI_API_KEY")}) {
-    take_api_key(variable);
-    hide_from_children(variable);
-  }
-}
 
 void say(const std::string& line) {
   std::fputs(fmt::format("aiopt: {}\n", line).c_str(), stderr);
@@ -82,7 +74,7 @@ StopTokens catch_interrupts() {
 Result<RunTask> task_of_run(const RunStore& store) {
   Result<Task> task = parse_task(store.header().task_yaml, store.header().task_file);
   if (!task) return task.error();
-  hide_key(*task);
+  take_api_key(task->llm.api_key_env);
   Result<EvolutionOptions> options = run_options_from_json(store.header().options_json, *task);
   if (!options) return options.error();
   return RunTask{std::move(*task), std::move(*options)};

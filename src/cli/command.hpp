@@ -20,10 +20,6 @@ enum ExitCode : int { kDone = 0, kFailed = 1, kUsage = 2, kInterrupted = 130 };
 /// "aiopt: <message>" on stderr. @return kFailed; kInterrupted for Error::Code::cancelled.
 int fail(const Error& error);
 
-/// Takes the model's key out of the environment, as this process itself shows it (/proc/self/environ) and as children
-/// inherit it: for commands that ask no model.
-void hide_key(const Task& task);
-
 /// Prints "aiopt: <line>" to stderr. That stderr is closed or full stops nothing.
 void say(const std::string& line);
 

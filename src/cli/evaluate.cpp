@@ -12,7 +12,6 @@
 #include <aiopt/fitness.hpp>
 
 #include "base/files.hpp"
-#include "base/subprocess.hpp"
 #include "cli/command.hpp"
 #include "cli/commands.hpp"
 #include "core/evaluation_json.hpp"
@@ -21,6 +20,7 @@
 #include "engine/measures.hpp"
 #include "evaluate/local_evaluator.hpp"
 #include "fitness/causal_fitness.hpp"
+#include "llm/openai_chat.hpp"
 #include "source/patch_apply.hpp"
 #include "source/patch_parser.hpp"
 #include "source/source_tree.hpp"
@@ -102,7 +102,7 @@ std::string describe(const Evaluation& evaluation, const std::optional<Fitness>&
 int evaluate_command(const EvaluateArguments& arguments) {
   Result<Task> task = load_task(arguments.task);
   if (!task) return fail(task.error());
-  hide_key(*task);
+  take_api_key(task->llm.api_key_env);
   Result<SourceTree> tree = load_source_tree(task->source, task->editable);
   if (!tree) return fail(tree.error());
 

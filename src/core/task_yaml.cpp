@@ -343,11 +343,6 @@ Result<std::vector<Axis>> read_archive(const YamlNode& node) {
   return read_each<Axis>(node, read_axis);
 }
 
-std::vector<Axis> default_axes() {
-  return {{"offcpu_ratio", Axis::Kind::linear, 10, 0.0, 1.0},
-          {"function", Axis::Kind::category, kAutoCategories, 0.0, 1.0}};
-}
-
 // Fitness, emitters, models.
 
 Result<FitnessTask> read_weights(const YamlNode& node) {
@@ -577,6 +572,11 @@ Result<void> check_task(const YamlNode& root, const Task& task) {
 }
 
 }  // namespace
+
+std::vector<Axis> default_axes() {
+  return {{"offcpu_ratio", Axis::Kind::linear, 10, 0.0, 1.0},
+          {"function", Axis::Kind::category, kAutoCategories, 0.0, 1.0}};
+}
 
 Result<Task> parse_task(std::string_view yaml, const fs::path& file) {
   Result<YamlNode> root = parse_yaml(yaml, file.string());

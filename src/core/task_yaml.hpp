@@ -14,4 +14,7 @@ namespace aiopt {
 /// load_task() for a text; `file` names it in errors and is what paths are relative to.
 Result<Task> parse_task(std::string_view yaml, const std::filesystem::path& file);
 
+/// The archive's axes where a task names none: off-CPU ratio and function changed.
+std::vector<Axis> default_axes();
+
 }  // namespace aiopt

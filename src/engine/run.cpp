@@ -13,7 +13,6 @@
 #include "archive/grid_archive.hpp"
 #include "base/clock.hpp"
 #include "base/files.hpp"
-#include "base/subprocess.hpp"
 #include "base/worker_pool.hpp"
 #include "core/task_yaml.hpp"
 #include "engine/builtins.hpp"
@@ -70,14 +69,6 @@ Result<void> complete(Task& task, EvolutionOptions& options, const SourceTree& b
     options.window = options.reproducible ? kReproducibleWindow : wide;
   }
   return {};
-}
-
-/// The key, out of the environment; another one that lies there goes too.
-ApiKey take_key(const std::string& variable) {
-  hide_from_children(variable);
-  ApiKey key = take_api_key(variable);
-  if (variable != "OPENAI_API_KEY") take_api_key("OPENAI_API_KEY");
-  return key;
 }
 
 Result<std::unique_ptr<ChatClient>> make_chat(const Task& task, const EvolutionOptions& options, ApiKey key) {
@@ -185,7 +176,7 @@ Result<RunOutcome> evolve(const Task& given_task, const EvolutionOptions& given_
                           const std::filesystem::path& folder, EventSink& events, StopTokens stop) {
   Task task = given_task;
   EvolutionOptions options = given_options;
-  ApiKey key = take_key(task.llm.api_key_env);
+  ApiKey key = take_api_key(task.llm.api_key_env);
   Result<std::string> yaml = read_file(task.file);
   if (!yaml) return yaml.error();
   Result<SourceTree> baseline = load_source_tree(task.source, task.editable);
@@ -226,7 +217,7 @@ Result<RunOutcome> resume(const std::filesystem::path& folder, const ResumeOptio
   if (!task) return Error{task.error().code, fmt::format("the task of {}: {}", folder.string(), task.error().message)};
   Result<EvolutionOptions> options = run_options_from_json(header.options_json, *task);
   if (!options) return options.error();
-  ApiKey key = take_key(task->llm.api_key_env);
+  ApiKey key = take_api_key(task->llm.api_key_env);
   Result<SourceTree> baseline = load_source_tree(task->source, task->editable);
   if (!baseline) return baseline.error();
   if (tree_sha256(*baseline) != header.baseline_sha256) {

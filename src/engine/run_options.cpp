@@ -11,13 +11,13 @@
 #include <utility>
 #include <vector>
 
+#include "core/task_yaml.hpp"
+
 namespace aiopt {
 
 using Json = nlohmann::ordered_json;
 
 namespace {
-
-constexpr int kFunctionCells = 64;
 
 constexpr double kLargest = std::numeric_limits<double>::max();
 constexpr std::uint64_t kMostSeconds = 1'000'000'000;  // Of a budget; in nanoseconds it still fits 64 bits.
@@ -108,11 +108,11 @@ ModelTask model_from(const Fields& fields) {
 
 EvolutionOptions options_from(const Fields& fields) {
   EvolutionOptions options;
-  options.iterations = fields.whole_number<std::uint64_t>("iterations", 1, 1'000'000'000);
+  options.iterations = fields.whole_number<std::uint64_t>("iterations", 1, kMostIterations);
   options.seed = fields.whole_number<std::uint64_t>("seed", 0, std::numeric_limits<std::uint64_t>::max());
-  options.window = fields.whole_number<int>("window", 1, 4096);
+  options.window = fields.whole_number<int>("window", 1, kWidestWindow);
   options.reproducible = fields.boolean("reproducible");
-  options.claim_pairs = fields.whole_number<int>("claim_pairs", 0, 1000);
+  options.claim_pairs = fields.whole_number<int>("claim_pairs", 0, kMostClaimPairs);
   options.record = fields.text("record");
   options.replay = fields.text("replay");
   if (fields.has("budget_usd")) {
@@ -177,9 +177,13 @@ std::string run_options_to_json(const EvolutionOptions& options, const Task& tas
 }
 
 bool leave_out_clocked_axes(Task& task) {
-  const auto removed = std::erase_if(task.axes, [](const Axis& axis) { return axis.measure == "offcpu_ratio"; });
-  if (task.axes.empty()) task.axes.push_back({"function", Axis::Kind::category, kFunctionCells, 0.0, 1.0});
-  return removed > 0;
+  const auto is_clocked = [](const Axis& axis) { return axis.measure == "offcpu_ratio"; };
+  const bool had_any = std::erase_if(task.axes, is_clocked) > 0;
+  if (task.axes.empty()) {
+    task.axes = default_axes();
+    std::erase_if(task.axes, is_clocked);
+  }
+  return had_any;
 }
 
 Result<EvolutionOptions> run_options_from_json(std::string_view text, Task& task) {

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -10,6 +11,11 @@
 #include <aiopt/task.hpp>
 
 namespace aiopt {
+
+// What the command line takes, and so what a run.db may hold.
+inline constexpr std::uint64_t kMostIterations = 1'000'000'000;
+inline constexpr int kWidestWindow = 4096;
+inline constexpr int kMostClaimPairs = 1000;
 
 /// The options and what the command line set in the task (endpoint, models, emitters, selection). No key is in it.
 std::string run_options_to_json(const EvolutionOptions& options, const Task& task);

@@ -4,8 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <condition_variable>
-#include <fstream>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -66,11 +64,10 @@ Result<void> make_workspaces_folder(const std::filesystem::path& folder) {
     remove_workspaces_folder(folder);
   }
   std::filesystem::create_directories(folder, failure);
-  std::ofstream tag(folder / kCacheTagName);
-  tag << kCacheTagSignature << "\n# Workspaces of aiopt: made again when needed.\n" << std::flush;
-  if (tag) return {};
-  return Error{Error::Code::io,
-               fmt::format("cannot make the folder {} and write to it: is the disk full?", folder.string())};
+  if (failure) {
+    return Error{Error::Code::io, fmt::format("cannot make the folder {}: {}", folder.string(), failure.message())};
+  }
+  return write_cache_tag(folder);
 }
 
 class LocalEvaluator final : public Evaluator {

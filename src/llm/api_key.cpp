@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/subprocess.hpp"
 #include "llm/openai_chat.hpp"
 
 namespace aiopt {
@@ -13,6 +14,17 @@ namespace {
 void wipe(std::string& secret) {
   explicit_bzero(secret.data(), secret.capacity());
   secret.clear();
+}
+
+ApiKey take(const std::string& variable) {
+  if (variable.empty() || variable.find('=') != std::string::npos) return {};
+  // The very bytes that /proc/self/environ shows, unless something has called setenv(3) since the start.
+  char* value = std::getenv(variable.c_str());
+  if (value == nullptr) return {};
+  ApiKey key{std::string(value)};
+  explicit_bzero(value, std::strlen(value));
+  unsetenv(variable.c_str());
+  return key;
 }
 
 }  // namespace
@@ -39,13 +51,10 @@ ApiKey& ApiKey::operator=(ApiKey&& other) noexcept {
 }
 
 ApiKey take_api_key(const std::string& variable) {
-  if (variable.empty() || variable.find('=') != std::string::npos) return {};
-  // The very bytes that /proc/self/environ shows, unless something has called setenv(3) since the start.
-  char* value = std::getenv(variable.c_str());
-  if (value == nullptr) return {};
-  ApiKey key{std::string(value)};
-  explicit_bzero(value, std::strlen(value));
-  unsetenv(variable.c_str());
+  constexpr const char* kUsual = "OPENAI_API_KEY";
+  hide_from_children(variable);
+  ApiKey key = take(variable);
+  if (variable != kUsual) take(kUsual);  // Somebody's key too, and of no use here.
   return key;
 }
 

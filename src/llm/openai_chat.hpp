@@ -29,8 +29,9 @@ class ApiKey {
   std::string key_;
 };
 
-/// Takes the key out of the environment: afterwards neither getenv(3) nor /proc/self/environ has it, so no child gets
-/// it. Empty if the variable is not set. Call before threads are started.
+/// Takes the key out of the environment, and one in OPENAI_API_KEY with it: afterwards neither getenv(3) nor
+/// /proc/self/environ has them, and no child gets them. Empty if the variable is not set. Call before threads are
+/// started, also in a command that asks no model.
 ApiKey take_api_key(const std::string& variable);
 
 /// One thread runs a curl multi handle with kept-alive connections. invalid_argument if the api_base is no http(s) URL.

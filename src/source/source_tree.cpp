@@ -3,7 +3,6 @@
 #include "source/source_tree.hpp"
 
 #include <algorithm>
-#include <array>
 #include <fstream>
 #include <system_error>
 
@@ -11,7 +10,6 @@
 
 #include "base/files.hpp"
 #include "base/glob.hpp"
-#include "core/run_format.hpp"
 #include "source/cache_tag.hpp"
 #include "source/evolve_block.hpp"
 #include "source/git.hpp"
@@ -186,24 +184,6 @@ Result<std::string> diff_in(const fs::path& folder, const SourceTree& from, cons
 }
 
 }  // namespace
-
-bool has_cache_tag(const fs::path& folder) {
-  const auto tag = read_file(folder / kCacheTagName, 4096);
-  return tag && tag->starts_with(kCacheTagSignature);
-}
-
-bool is_left_out(const fs::path& folder) {
-  if (has_cache_tag(folder)) return true;
-  // Of a SQLite file the bytes 68 to 71 are its application's id (sqlite.org/fileformat2.html, 1.3.14).
-  constexpr std::size_t kIdAt = 68;
-  std::error_code failure;
-  if (!fs::is_regular_file(fs::symlink_status(folder / "run.db", failure))) return false;
-  std::array<char, kIdAt + 4> head{};
-  std::ifstream(folder / "run.db", std::ios::binary).read(head.data(), head.size());
-  std::uint32_t id = 0;
-  for (std::size_t i = kIdAt; i < head.size(); ++i) id = id << 8 | static_cast<unsigned char>(head[i]);
-  return id == kRunApplicationId;
-}
 
 Result<SourceTree> load_source_tree(const fs::path& source, const std::vector<std::string>& editable) {
   if (editable.empty()) {

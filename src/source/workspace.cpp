@@ -63,16 +63,6 @@ struct KnownFile {
   Fingerprint fingerprint;
 };
 
-Result<void> write_cache_tag(const fs::path& folder) {
-  const FileDescriptor out(
-      ::open((folder / kCacheTagName).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
-  const std::string text =
-      fmt::format("{}\n# A workspace of aiopt: a copy of a source, made again when needed.\n", kCacheTagSignature);
-  if (out.is_open() && ::write(out.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size())) return {};
-  return Error{Error::Code::io, fmt::format("cannot write into the workspace {}: {}", folder.string(),
-                                            std::generic_category().message(errno))};
-}
-
 /// The paths that git counts to the source: tracked, or new and not ignored. Nothing if `source` is in no work tree, or
 /// git ignores the very files that are to be evolved.
 std::optional<std::vector<std::string>> list_git_files(const fs::path& source, const SourceTree& baseline) {

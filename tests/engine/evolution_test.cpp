@@ -157,6 +157,34 @@ TEST_CASE("several told in one commit are resumed in the order told") {
   }
 }
 
+TEST_CASE("of equal trees the earliest asked is evaluated, whichever reply comes first") {
+  // The first reply is held back until the second has come.
+  class HeldBackChat final : public ChatClient {
+   public:
+    void send(ChatRequest request, Done done) override {
+      if (request.number == 1) {
+        held_ = std::move(done);
+        return;
+      }
+      done(reply_with_value(150));
+      if (held_) std::exchange(held_, nullptr)(reply_with_value(150));
+    }
+
+   private:
+    Done held_;
+  };
+  ScriptedChat in_order([](const ChatRequest&) { return reply_with_value(150); });
+  SmallRun expected;
+  end_of(expected.run(*expected.create_store(), in_order, reproducible(6)));
+  for (const int delay_ms : {0, 20}) {  // Whether or not the second was evaluated by then.
+    HeldBackChat out_of_order;
+    SmallRun run;
+    run.evaluator.delay = std::chrono::milliseconds(delay_ms);
+    end_of(run.run(*run.create_store(), out_of_order, reproducible(6)));
+    CHECK(run.exported() == expected.exported());
+  }
+}
+
 TEST_CASE("an endpoint that never answers ends the run after three questions, one that did after twenty") {
   std::uint64_t answered = 0;
   std::uint64_t asked = 0;
