@@ -19,6 +19,7 @@ using Measure = std::variant<double, std::string>;
 struct Fitness {
   double objective = 0.0;         ///< Larger is better.
   std::vector<Measure> measures;  ///< One for each of Task::axes.
+  double standard_error = 0.0;    ///< Of the objective; 0: it is taken as exact.
 };
 
 /// What the archive keeps of a candidate. Cheap to copy.

@@ -25,7 +25,8 @@ struct Candidate {
   std::string changed_function;  ///< Where the patch changed most: "Wal::append", or "src/wal.cc" outside functions.
 };
 
-enum class Stage { apply, build, test, benchmark, off_cpu, causal };
+/// Values are written to run.db: new ones go to the end.
+enum class Stage { apply, build, test, benchmark, off_cpu, causal, verify, sanitize };
 
 enum class StageStatus { passed, failed, timed_out, crashed, skipped };
 
@@ -50,14 +51,33 @@ struct BenchmarkRun {
   double thread_seconds = 0.0;  ///< Time during which threads ran or waited, summed; 0 if not known.
   std::uint64_t peak_rss_bytes = 0;
 
+  // Seen from outside, whatever it printed.
+  std::uint64_t bytes_written = 0;     ///< To files, of the whole process tree, as getrusage(2) counts block output.
+  std::optional<std::uint64_t> syncs;  ///< fsync, fdatasync, O_DSYNC writes; empty where the kernel lets nobody count.
+  /// Of its wall time, what the operations that it printed do not account for beyond what the other side needs; it is
+  /// in `throughput_ops_sec` already.
+  double charged_seconds = 0.0;
+
   /// 1 - CPU time / thread-seconds, in [0, 1]: what share of its threads' time it did not compute.
   std::optional<double> off_cpu_ratio() const;
+};
+
+/// What pairs of runs say about candidate / baseline throughput: 1.25 is 25 % more.
+struct SpeedupEstimate {
+  double ratio = 1.0;  ///< Hodges-Lehmann estimate of the pairs' log-ratios, as a ratio.
+  double lower = 1.0;  ///< Interval that holds at `confidence` over all looks at the growing sample.
+  double upper = 1.0;
+  double confidence = 0.95;
+  double p_value = 1.0;  ///< Wilcoxon signed-rank, two-sided, of these pairs alone.
+
+  bool operator==(const SpeedupEstimate&) const = default;
 };
 
 /// Candidate and baseline, measured in turn.
 struct BenchmarkResult {
   std::vector<BenchmarkRun> candidate;  ///< In the order run, warm-up left out.
   std::vector<BenchmarkRun> baseline;   ///< Paired with the above by index; empty for the baseline itself.
+  std::optional<SpeedupEstimate> estimate = std::nullopt;  ///< Of these pairs; empty without pairs.
 
   double throughput_ops_sec() const;           ///< Median of the candidate's runs.
   double baseline_throughput_ops_sec() const;  ///< Median of the baseline's runs, or of its own if there are none.
@@ -65,7 +85,7 @@ struct BenchmarkResult {
   std::optional<double> baseline_latency_us() const;
   std::optional<double> off_cpu_ratio() const;
 
-  /// Median over the pairs of candidate / baseline throughput: 1.25 is 25 % more. 1 without pairs.
+  /// The estimate's ratio; without one the median of the pairs' ratios, 1 without pairs.
   double speedup() const;
 
   struct Spread {
@@ -89,12 +109,22 @@ enum class EvaluationStatus {
   no_reply,  ///< The model gave none, retries included.
 };
 
+/// A check against cheating: something that was seen from outside and does not fit what the candidate claims.
+struct GateReport {
+  std::string name;  ///< "clock", "syncs", ...: see src/README.md.
+  bool fired = false;
+  std::string detail;  ///< What was seen, against what.
+
+  bool operator==(const GateReport&) const = default;
+};
+
 struct Evaluation {
   CandidateId id = kBaselineId;
   EvaluationStatus status = EvaluationStatus::passed;
   std::string reason;                        ///< One or more lines that a model can act on; empty if passed.
   std::vector<StageReport> stages;           ///< In the order run; the last one decided the status.
   std::optional<BenchmarkResult> benchmark;  ///< Set if every run of it passed and was understood.
+  std::vector<GateReport> gates;             ///< Those that were checked. One that fired makes it rejected_by_gate.
   std::optional<CandidateId> reused_from;    ///< The candidate with the same tree that was evaluated before.
 };
 

@@ -26,8 +26,35 @@ struct BenchmarkTask {
   std::string throughput;           ///< Name of the metric, higher is better: "fillrandom".
   std::string latency;  ///< Name of the metric in microseconds, lower is better: "fillrandom.P99". May be empty.
   std::map<std::string, std::string> patterns;  ///< For the regex parser: metric -> ECMAScript regex with one group.
-  int pairs = 3;                                ///< Candidate and baseline are run in turn this often; at least 1.
-  int warmup = 0;                               ///< Runs of each that are thrown away first.
+  /// Name of the metric that counts operations, "fillrandom.operations": what is printed is held against the wall clock
+  /// by it. May be empty; db_bench's own is found by itself.
+  std::string operations;
+  int warmup = 0;  ///< Runs of each side that are thrown away first.
+};
+
+/// How many pairs of runs a comparison takes: as few as decide it.
+struct SamplingTask {
+  int min_pairs = 3;                            ///< Before the first decision; at least 1.
+  int max_pairs = 20;                           ///< At least min_pairs.
+  std::chrono::milliseconds max_time{300'000};  ///< Of the lane for one candidate; what runs then is finished.
+  double half_width = 0.02;                     ///< An interval as narrow as this, +-2 %, needs no more pairs.
+};
+
+/// What is held against a candidate beside its tests. Ratios are to the baseline's runs of the same pairs.
+struct GatesTask {
+  int writers = 0;  ///< Each operation is synced, by this many at once: so many fewer syncs than operations will do; 0:
+                    ///< not synced.
+  double bytes_per_operation = 0.0;  ///< At least this much is written to files for each operation; 0: not checked.
+  double memory_ratio = 2.0;         ///< Most peak memory.
+  double cpu_ratio = 4.0;            ///< Most CPU time per operation: a wait that spins.
+  std::vector<std::string> off;      ///< Names of gates that are not to be used.
+};
+
+/// Build and test once more under address and undefined behaviour sanitizers.
+struct SanitizeTask {
+  bool on = false;
+  std::optional<StageCommand> build;  ///< Else the task's own, with the sanitizers' flags in CFLAGS, CXXFLAGS, LDFLAGS.
+  std::optional<StageCommand> test;   ///< Else the task's own.
 };
 
 /// One axis of the archive.
@@ -94,6 +121,13 @@ struct Task {
   StageCommand build;
   StageCommand test;
   BenchmarkTask benchmark;
+  std::optional<BenchmarkTask> holdout;  ///< A workload for the claim alone: the search never sees it.
+  std::vector<std::string>
+      data;             ///< Paths, relative to `source`, that a benchmark may leave changed: put back before each run.
+  StageCommand verify;  ///< Run in the unmodified program's workspace on the data that the candidate's benchmark left.
+  SamplingTask sampling;
+  GatesTask gates;
+  SanitizeTask sanitize;
   std::vector<Axis> axes;
   FitnessTask fitness;
   std::vector<EmitterTask> emitters;  ///< Empty: the ones that can work, equally.

@@ -78,7 +78,7 @@ std::optional<double> BenchmarkResult::off_cpu_ratio() const {
 }
 
 double BenchmarkResult::speedup() const {
-  return median(pair_ratios(*this)).value_or(1.0);
+  return estimate ? estimate->ratio : median(pair_ratios(*this)).value_or(1.0);
 }
 
 BenchmarkResult::Spread BenchmarkResult::speedup_spread() const {

@@ -277,6 +277,9 @@ Json run_json(const BenchmarkRun& run) {
               {"cpu_seconds", number_or_null(run.cpu_seconds)},
               {"thread_seconds", number_or_null(run.thread_seconds)},
               {"peak_rss_bytes", run.peak_rss_bytes},
+              {"bytes_written", run.bytes_written},
+              {"syncs", run.syncs ? Json(*run.syncs) : Json(nullptr)},
+              {"charged_seconds", number_or_null(run.charged_seconds)},
               {"metrics", std::move(metrics)}};
 }
 
@@ -313,7 +316,10 @@ void append_run(std::string& out, const BenchmarkRun& run) {
   number_member(R"(,"wall_seconds":)", run.wall_seconds);
   number_member(R"(,"cpu_seconds":)", run.cpu_seconds);
   number_member(R"(,"thread_seconds":)", run.thread_seconds);
-  out += fmt::format(R"(,"peak_rss_bytes":{},"metrics":{{)", run.peak_rss_bytes);
+  out += fmt::format(R"(,"peak_rss_bytes":{},"bytes_written":{},"syncs":{})", run.peak_rss_bytes, run.bytes_written,
+                     run.syncs ? fmt::format("{}", *run.syncs) : "null");
+  number_member(R"(,"charged_seconds":)", run.charged_seconds);
+  out += R"(,"metrics":{)";
   const char* comma = "";
   for (const auto& [name, value] : run.metrics) {
     number_member(comma + to_text(Json(name)) + ":", value);
@@ -332,13 +338,17 @@ void append_runs(std::string& out, const std::vector<BenchmarkRun>& runs) {
 }
 
 BenchmarkRun read_run(const Document& json) {
+  constexpr std::uint64_t kHighest = std::numeric_limits<std::uint64_t>::max();
   BenchmarkRun run;
   run.throughput_ops_sec = double_member(json, "throughput_ops_sec");
   if (!member(json, "latency_us").is_null()) run.latency_us = double_member(json, "latency_us");
   run.wall_seconds = double_member(json, "wall_seconds");
   run.cpu_seconds = double_member(json, "cpu_seconds");
   run.thread_seconds = double_member(json, "thread_seconds");
-  run.peak_rss_bytes = unsigned_member(json, "peak_rss_bytes", std::numeric_limits<std::uint64_t>::max());
+  run.peak_rss_bytes = unsigned_member(json, "peak_rss_bytes", kHighest);
+  run.bytes_written = unsigned_member(json, "bytes_written", kHighest);
+  if (!member(json, "syncs").is_null()) run.syncs = unsigned_member(json, "syncs", kHighest);
+  run.charged_seconds = double_member(json, "charged_seconds");
   const Document& metrics = member(json, "metrics");
   if (!metrics.is_object()) refuse("\"metrics\" is no object");
   for (const auto& [name, value] : metrics.items()) run.metrics[name] = read_double(value, "metrics");
@@ -351,12 +361,36 @@ std::vector<BenchmarkRun> read_runs(const Document& json, const char* key) {
   return runs;
 }
 
+SpeedupEstimate read_estimate(const Document& json) {
+  SpeedupEstimate estimate;
+  estimate.ratio = double_member(json, "ratio");
+  estimate.lower = double_member(json, "lower");
+  estimate.upper = double_member(json, "upper");
+  estimate.confidence = double_member(json, "confidence");
+  estimate.p_value = double_member(json, "p_value");
+  return estimate;
+}
+
+/// For run.db: every bit of it.
+Json exact_estimate_json(const SpeedupEstimate& estimate) {
+  return Json{{"ratio", number(estimate.ratio)},
+              {"lower", number(estimate.lower)},
+              {"upper", number(estimate.upper)},
+              {"confidence", number(estimate.confidence)},
+              {"p_value", number(estimate.p_value)}};
+}
+
 Json benchmark_summary(const BenchmarkResult& benchmark) {
   const BenchmarkResult::Spread spread = benchmark.speedup_spread();
+  const auto& estimate = benchmark.estimate;
   return Json{{"throughput_ops_sec", number_or_null(benchmark.throughput_ops_sec())},
               {"latency_us", number_or_null(benchmark.latency_us())},
               {"speedup", number_or_null(benchmark.speedup())},
-              {"speedup_interval", {number_or_null(spread.lowest), number_or_null(spread.highest)}},
+              {"speedup_interval",
+               estimate ? Json{number_or_null(estimate->lower), number_or_null(estimate->upper)} : Json(nullptr)},
+              {"confidence", estimate ? number_or_null(estimate->confidence) : Json(nullptr)},
+              {"p_value", estimate ? number_or_null(estimate->p_value) : Json(nullptr)},
+              {"speedup_of_pairs", {number_or_null(spread.lowest), number_or_null(spread.highest)}},
               {"pairs", std::min(benchmark.candidate.size(), benchmark.baseline.size())},
               {"baseline_throughput_ops_sec", number_or_null(benchmark.baseline_throughput_ops_sec())},
               {"baseline_latency_us", number_or_null(benchmark.baseline_latency_us())},
@@ -373,6 +407,14 @@ Json stage_json(const StageReport& stage) {
               {"cpu_seconds", seconds(stage.cpu_time)},
               {"peak_rss_bytes", stage.peak_rss_bytes},
               {"output", stage.output}};
+}
+
+Json gates_json(const std::vector<GateReport>& gates) {
+  Json array = Json::array();
+  for (const GateReport& gate : gates) {
+    array.push_back(Json{{"name", text(gate.name)}, {"fired", gate.fired}, {"detail", text(gate.detail)}});
+  }
+  return array;
 }
 
 // ---- measures -------------------------------------------------------------------------------------------------------
@@ -426,14 +468,36 @@ std::string benchmark_to_json(const BenchmarkResult& benchmark) {
   append_runs(out, benchmark.candidate);
   out += R"(],"baseline":[)";
   append_runs(out, benchmark.baseline);
-  out += "]}";
+  out += "]";
+  if (benchmark.estimate) out += R"(,"estimate":)" + to_text(exact_estimate_json(*benchmark.estimate));
+  out += "}";
   return out;
 }
 
 Result<BenchmarkResult> benchmark_from_json(std::string_view json) {
   return guarded("a benchmark", [&] {
     const Document document = parse(json);
-    return BenchmarkResult{read_runs(document, "candidate"), read_runs(document, "baseline")};
+    BenchmarkResult benchmark{read_runs(document, "candidate"), read_runs(document, "baseline"), std::nullopt};
+    if (document.contains("estimate")) benchmark.estimate = read_estimate(member(document, "estimate"));
+    return benchmark;
+  });
+}
+
+std::string gates_to_json(const std::vector<GateReport>& gates) {
+  return to_text(gates_json(gates));
+}
+
+Result<std::vector<GateReport>> gates_from_json(std::string_view json) {
+  return guarded("gates", [&] {
+    const Document document = parse(json);
+    if (!document.is_array()) refuse("an array of gates was expected");
+    std::vector<GateReport> gates;
+    for (const Document& gate : document) {
+      const Document& fired = member(gate, "fired");
+      if (!fired.is_boolean()) refuse("\"fired\" is neither true nor false");
+      gates.push_back({text_member(gate, "name"), fired.get<bool>(), text_member(gate, "detail")});
+    }
+    return gates;
   });
 }
 
@@ -462,7 +526,7 @@ std::string evaluation_to_json(const Evaluation& evaluation, const std::string& 
   for (const StageReport& stage : evaluation.stages) json["stages"].push_back(stage_json(stage));
   json["benchmark"] = evaluation.benchmark ? benchmark_summary(*evaluation.benchmark) : Json(nullptr);
   json["profile"] = Json::object();
-  json["gates"] = Json::array();
+  json["gates"] = gates_json(evaluation.gates);
   return to_text(json, indent);
 }
 

@@ -21,9 +21,14 @@ Result<Patch> patch_from_json(std::string_view json);
 std::string ask_to_json(const Ask& ask);
 Result<Ask> ask_from_json(std::string_view json);
 
-/// {"candidate": [{run}, ...], "baseline": [...]}: everything of a BenchmarkResult, for run.db.
+/// {"candidate": [{run}, ...], "baseline": [...], "estimate": {...} if there is one}: everything of a BenchmarkResult,
+/// for run.db.
 std::string benchmark_to_json(const BenchmarkResult& benchmark);
 Result<BenchmarkResult> benchmark_from_json(std::string_view json);
+
+/// [{"name", "fired", "detail"}]
+std::string gates_to_json(const std::vector<GateReport>& gates);
+Result<std::vector<GateReport>> gates_from_json(std::string_view json);
 
 /// {"offcpu_ratio": 0.31, "function": "Wal::append"}, in the order of the axes.
 std::string measures_to_json(const std::vector<Axis>& axes, const std::vector<Measure>& measures);

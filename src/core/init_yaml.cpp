@@ -283,7 +283,9 @@ benchmark:
   parser: {}  # check: db_bench | lines ("name: value") | json | regex (with patterns: {{metric: 'ops: ([0-9.]+)'}})
   throughput: {}  # check: the metric to maximise, in operations a second
   {}latency: {}  # check: a metric in microseconds, lower is better; may be left out
-  pairs: 3  # How often both are run, in turn.
+  #data: build/store.db  # check: what it writes, relative to source; put back before each run
+  min_pairs: 3  # How often both are run, in turn, before anything is decided,
+  max_pairs: 20  # and at most, where it is close.
   warmup: 0  # Runs of each that are thrown away first.
 )",
                      command, is_db_bench ? "db_bench" : "lines", is_db_bench ? "fillrandom" : "ops_per_sec",

@@ -26,7 +26,8 @@ constexpr std::array<std::string_view, 9> kEvaluationStatusNames = {
     "passed",    "patch_rejected", "build_failed",     "tests_failed", "benchmark_failed",
     "timed_out", "crashed",        "rejected_by_gate", "no_reply",
 };
-constexpr std::array<std::string_view, 6> kStageNames = {"apply", "build", "test", "benchmark", "off_cpu", "causal"};
+constexpr std::array<std::string_view, 8> kStageNames = {"apply",   "build",  "test",   "benchmark",
+                                                         "off_cpu", "causal", "verify", "sanitize"};
 constexpr std::array<std::string_view, 5> kStageStatusNames = {"passed", "failed", "timed_out", "crashed", "skipped"};
 
 }  // namespace

@@ -236,24 +236,116 @@ Result<void> check_patterns(const YamlNode& node, const BenchmarkTask& benchmark
   return {};
 }
 
-Result<BenchmarkTask> read_benchmark(const YamlNode& node) {
-  if (node.kind() != YamlNode::Kind::map) return node.wrong_kind("{command, throughput, ...}");
-  BenchmarkTask benchmark;
-  benchmark.run.timeout = std::chrono::seconds(300);
-  Section section(node);
+/// The keys that a workload has, whatever it is for. `benchmark` holds what they are where they are not given.
+void read_workload(Section& section, BenchmarkTask& benchmark) {
   section.required("command", benchmark.run.command, read_command_line, "what to run");
   section.optional("timeout", benchmark.run.timeout, read_duration);
   section.optional("parser", benchmark.parser, name_among("parser", {"db_bench", "json", "regex", "lines"}));
-  section.required("throughput", benchmark.throughput, read_name,
-                   "the name of the metric to maximise, as the parser finds it");
   section.optional("latency", benchmark.latency, read_name);
   section.optional("patterns", benchmark.patterns, read_patterns);
-  section.optional("pairs", benchmark.pairs, whole_number<int>(1, kMostRuns));
+  section.optional("operations", benchmark.operations, read_name);
   section.optional("warmup", benchmark.warmup, whole_number<int>(0, kMostRuns));
-  Result<BenchmarkTask> result = section.result(std::move(benchmark));
+}
+
+/// "build/store.db": below the source, and no part of it a step up.
+Result<std::string> read_data_path(const YamlNode& node) {
+  const Result<std::string> name = read_name(node);
+  if (!name) return name;
+  const fs::path path = fs::path(*name).lexically_normal();
+  const bool leaves = path.is_absolute() || path.empty() || *path.begin() == ".." || *path.begin() == ".";
+  if (leaves) return node.mistake(fmt::format("data: {} does not lie below 'source'", quoted_for_message(*name)));
+  std::string text = path.string();
+  while (text.ends_with('/')) text.pop_back();
+  return text;
+}
+
+Result<std::vector<std::string>> read_data(const YamlNode& node) {
+  if (node.kind() == YamlNode::Kind::sequence) return read_each<std::string>(node, read_data_path);
+  Result<std::string> path = read_data_path(node);
+  if (!path) return path.error();
+  return std::vector<std::string>{std::move(*path)};
+}
+
+/// What `benchmark` says beside the workload itself.
+struct BenchmarkSection {
+  BenchmarkTask workload;
+  SamplingTask sampling;
+  std::vector<std::string> data;
+};
+
+Result<BenchmarkSection> read_benchmark(const YamlNode& node) {
+  if (node.kind() != YamlNode::Kind::map) return node.wrong_kind("{command, throughput, ...}");
+  BenchmarkSection benchmark;
+  benchmark.workload.run.timeout = std::chrono::seconds(300);
+  SamplingTask& sampling = benchmark.sampling;
+  Section section(node);
+  read_workload(section, benchmark.workload);
+  section.required("throughput", benchmark.workload.throughput, read_name,
+                   "the name of the metric to maximise, as the parser finds it");
+  section.optional("data", benchmark.data, read_data);
+  section.optional("min_pairs", sampling.min_pairs, whole_number<int>(1, kMostRuns));
+  // A task that asks for many pairs at least need not say how many at most.
+  sampling.max_pairs = std::max(sampling.max_pairs, sampling.min_pairs);
+  section.optional("max_pairs", sampling.max_pairs, whole_number<int>(1, kMostRuns));
+  section.optional("max_time", sampling.max_time, read_duration);
+  section.optional("half_width", sampling.half_width, number(0.0, 10.0));
+  Result<BenchmarkSection> result = section.result(std::move(benchmark));
   if (!result) return result;
-  if (const Result<void> checked = check_patterns(node, *result); !checked) return checked.error();
+  if (const Result<void> checked = check_patterns(node, result->workload); !checked) return checked.error();
+  if (result->sampling.max_pairs < result->sampling.min_pairs) {
+    return node.find("max_pairs")
+        ->mistake(fmt::format("'max_pairs' is below 'min_pairs', which is {}", result->sampling.min_pairs));
+  }
   return result;
+}
+
+/// What it does not say is as in `benchmark`.
+auto holdout_beside(const BenchmarkTask& benchmark) {
+  return [benchmark](const YamlNode& node) -> Result<std::optional<BenchmarkTask>> {
+    if (node.kind() != YamlNode::Kind::map) return node.wrong_kind("{command, ...}");
+    BenchmarkTask holdout = benchmark;
+    Section section(node);
+    read_workload(section, holdout);
+    section.optional("throughput", holdout.throughput, read_name);
+    Result<BenchmarkTask> result = section.result(std::move(holdout));
+    if (!result) return result.error();
+    if (const Result<void> checked = check_patterns(node, *result); !checked) return checked.error();
+    return std::optional(std::move(*result));
+  };
+}
+
+// Gates.
+
+Result<std::vector<std::string>> read_gates_off(const YamlNode& node) {
+  if (node.kind() != YamlNode::Kind::sequence) return node.wrong_kind("a list of gates, like [cpu]");
+  return read_each<std::string>(node, name_among("gate", gate_names()));
+}
+
+Result<GatesTask> read_gates(const YamlNode& node) {
+  constexpr double kLargestRatio = 1e6;
+  GatesTask gates;
+  Section section(node);
+  section.optional("writers", gates.writers, whole_number<int>(1, 1'000'000));
+  section.optional("bytes_per_operation", gates.bytes_per_operation, number(0.0, 1e12));
+  section.optional("memory_ratio", gates.memory_ratio, number(1.0, kLargestRatio));
+  section.optional("cpu_ratio", gates.cpu_ratio, number(1.0, kLargestRatio));
+  section.optional("off", gates.off, read_gates_off);
+  return section.result(std::move(gates));
+}
+
+Result<SanitizeTask> read_sanitize(const YamlNode& node) {
+  SanitizeTask sanitize;
+  if (node.kind() != YamlNode::Kind::map) {
+    const Result<bool> on = node.boolean();
+    if (!on) return node.wrong_value("true, false or {build, test}");
+    sanitize.on = *on;
+    return sanitize;
+  }
+  sanitize.on = true;
+  Section section(node);
+  section.optional("build", sanitize.build, stage_command(std::chrono::seconds(600)));
+  section.optional("test", sanitize.test, stage_command(std::chrono::seconds(300)));
+  return section.result(std::move(sanitize));
 }
 
 // Files and folders.
@@ -535,6 +627,7 @@ Result<std::string> read_profile(const YamlNode& node) {
 Result<Task> read_task(const YamlNode& root, const fs::path& folder) {
   Task task;
   std::string profile;
+  BenchmarkSection benchmark;
   task.source = folder;
   task.axes = default_axes();
   Section section(root);
@@ -547,7 +640,11 @@ Result<Task> read_task(const YamlNode& root, const fs::path& folder) {
                    "the command that builds a candidate");
   section.required("test", task.test, stage_command(std::chrono::seconds(60)),
                    "the command that says whether a candidate is right");
-  section.required("benchmark", task.benchmark, read_benchmark, "{command, parser, throughput}");
+  section.required("benchmark", benchmark, read_benchmark, "{command, parser, throughput}");
+  section.optional("holdout", task.holdout, holdout_beside(benchmark.workload));
+  section.optional("verify", task.verify, stage_command(std::chrono::seconds(60)));
+  section.optional("gates", task.gates, read_gates);
+  section.optional("sanitize", task.sanitize, read_sanitize);
   section.optional("profile", profile, read_profile);
   section.optional("fitness", task.fitness, read_fitness);
   section.optional("archive", task.axes, read_archive);
@@ -555,6 +652,9 @@ Result<Task> read_task(const YamlNode& root, const fs::path& folder) {
   section.optional("selection", task.selection, read_name);
   section.optional("llm", task.llm, read_llm);
   section.optional("max_patch_bytes", task.max_patch_bytes, whole_number<std::uint64_t>(1, 67'108'864));
+  task.benchmark = std::move(benchmark.workload);
+  task.sampling = benchmark.sampling;
+  task.data = std::move(benchmark.data);
   return section.result(std::move(task));
 }
 
@@ -564,6 +664,9 @@ Result<void> check_task(const YamlNode& root, const Task& task) {
   if (!fs::is_directory(task.source, error)) {
     return root.mistake(fmt::format("the source folder is not there: {}", task.source.string()));
   }
+  if (!task.verify.command.empty() && task.data.empty()) {
+    return root.find("verify")->mistake("'verify' needs `benchmark: {data: ...}`, what the benchmark leaves behind");
+  }
   const auto is_pool = [](const EmitterTask& emitter) { return emitter.name == "patch_pool"; };
   if (task.patches.empty() && std::any_of(task.emitters.begin(), task.emitters.end(), is_pool)) {
     return root.find("emitters")->mistake("the emitter 'patch_pool' needs 'patches', a folder of patch files");
@@ -572,6 +675,13 @@ Result<void> check_task(const YamlNode& root, const Task& task) {
 }
 
 }  // namespace
+
+const std::vector<std::string>& gate_names() {
+  static const std::vector<std::string> names = {
+      "protected_files", "clock",      "work",    "syncs",      "writes", "after_clock", "memory", "cpu",
+      "left_processes",  "left_files", "network", "run_folder", "verify", "sanitizer"};
+  return names;
+}
 
 std::vector<Axis> default_axes() {
   return {{"offcpu_ratio", Axis::Kind::linear, 10, 0.0, 1.0},

@@ -14,6 +14,9 @@ namespace aiopt {
 /// load_task() for a text; `file` names it in errors and is what paths are relative to.
 Result<Task> parse_task(std::string_view yaml, const std::filesystem::path& file);
 
+/// Every gate that there is, as `gates: {off: [...]}` and GateReport name them; src/README.md says what each holds.
+const std::vector<std::string>& gate_names();
+
 /// The archive's axes where a task names none: off-CPU ratio and function changed.
 std::vector<Axis> default_axes();
 

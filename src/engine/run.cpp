@@ -117,9 +117,9 @@ void say_what_proposes(const Task& task, bool model, EventSink& events) {
 /// The best candidate is measured once more, in pairs with the unmodified tree, outside the search that chose it.
 Result<std::optional<BenchmarkResult>> measure_claim(const Elite& best, int pairs, Evaluator& evaluator,
                                                      RunStore& store, EventSink& events, const std::stop_token& stop) {
-  Result<std::optional<StoredClaim>> known = store.claim();
+  Result<std::vector<StoredClaim>> known = store.claims();
   if (!known) return known.error();
-  if (*known && (*known)->id == best.candidate->id) return std::optional((*known)->benchmark);
+  if (!known->empty() && known->front().id == best.candidate->id) return std::optional(known->front().benchmark);
   if (pairs <= 0 || best.candidate->id == kBaselineId) return std::optional<BenchmarkResult>{};
   events.on_notice(fmt::format("measuring the best candidate, {}, again: {} pairs with the unmodified program",
                                to_number(best.candidate->id), pairs));
@@ -129,7 +129,8 @@ Result<std::optional<BenchmarkResult>> measure_claim(const Elite& best, int pair
     events.on_notice(fmt::format("the best candidate could not be measured again: {}", measured.error().message));
     return std::optional<BenchmarkResult>{};
   }
-  if (auto kept = store.commit_claim({best.candidate->id, *measured}); !kept) return kept.error();
+  const StoredClaim claim{best.candidate->id, *measured, std::nullopt, std::nullopt};
+  if (auto kept = store.commit_claims({&claim, 1}); !kept) return kept.error();
   return std::optional(std::move(*measured));
 }
 

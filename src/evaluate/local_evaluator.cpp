@@ -118,7 +118,7 @@ class LocalEvaluator final : public Evaluator {
     if (!fate) return fate.error();
     if (!*fate) {
       BenchmarkResult benchmark;
-      fate = measure_pairs(workspace, task_.benchmark.pairs, Hopeless::dropped, benchmark, evaluation, stop);
+      fate = measure_pairs(workspace, task_.sampling.min_pairs, Hopeless::dropped, benchmark, evaluation, stop);
       if (!fate) return fate.error();
       if (!*fate) evaluation.benchmark = std::move(benchmark);
     }
@@ -136,7 +136,7 @@ class LocalEvaluator final : public Evaluator {
     const std::lock_guard lock(baseline_mutex_);
     const MeasurementLane::Turn turn = lane_.measure();
     BenchmarkResult benchmark;
-    for (int run = -task_.benchmark.warmup; run < task_.benchmark.pairs; ++run) {
+    for (int run = -task_.benchmark.warmup; run < task_.sampling.min_pairs; ++run) {
       BenchmarkRun measured;
       Result<std::optional<Fate>> fate = benchmark_once(*baseline_, measured, evaluation, stop);
       if (!fate) return fate.error();

@@ -230,6 +230,7 @@ class DbBenchReader {
     current_ = &(sections_[std::string(name)] = {});
     if (std::isfinite(*ops_sec)) current_->own[""] = *ops_sec;
     if (micros_per_op) current_->own[".micros_per_op"] = *micros_per_op;
+    if (const auto operations = positive(by_unit, "operations")) current_->own[".operations"] = *operations;
     if (const auto mb_per_sec = positive(by_unit, "MB/s")) current_->own[".MB_per_sec"] = *mb_per_sec;
     return true;
   }

@@ -32,15 +32,17 @@ enum class PatchPlace { none, here, as_before };
 constexpr const char* kInsertEvaluation =
     "INSERT INTO evaluation (told, id, parent, island, emitter, asked_after, ask, patch_is, patch, exact_is, exact, "
     "patch_reason, model, prompt_tokens, completion_tokens, latency_ms, tree_sha256, generation, changed_function, "
-    "status, reason, reused_from, benchmark, objective, measures, add_status, add_cell, add_improvement, run_seconds, "
+    "status, reason, reused_from, benchmark, gates, objective, standard_error, measures, add_status, add_cell, "
+    "add_improvement, run_seconds, "
     "rng) "
-    "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 #define AIOPT_EVALUATION_COLUMNS                                                                                      \
   "SELECT e.told, e.id, e.parent, e.island, e.emitter, e.asked_after, coalesce(e.ask, a.ask), e.patch_is, e.patch, "  \
   "e.exact_is, e.exact, e.patch_reason, e.model, e.prompt_tokens, e.completion_tokens, e.latency_ms, e.tree_sha256, " \
-  "e.generation, e.changed_function, e.status, e.reason, e.reused_from, e.benchmark, e.objective, e.measures, "       \
-  "e.add_status, e.add_cell, e.add_improvement, e.run_seconds FROM evaluation e LEFT JOIN ask a ON a.id = e.id "
+  "e.generation, e.changed_function, e.status, e.reason, e.reused_from, e.benchmark, e.gates, e.objective, "          \
+  "e.standard_error, e.measures, e.add_status, e.add_cell, e.add_improvement, e.run_seconds FROM evaluation e LEFT "  \
+  "JOIN ask a ON a.id = e.id "
 
 enum Column {
   kTold,
@@ -66,7 +68,9 @@ enum Column {
   kReason,
   kReusedFrom,
   kBenchmark,
+  kGates,
   kObjective,
+  kStandardError,
   kMeasures,
   kAddStatus,
   kAddCell,
@@ -92,7 +96,7 @@ std::string bounded(std::string_view text) {
 }
 
 bool all_finite(const Fitness& fitness) {
-  if (!std::isfinite(fitness.objective)) return false;
+  if (!std::isfinite(fitness.objective) || !std::isfinite(fitness.standard_error)) return false;
   for (const Measure& measure : fitness.measures) {
     if (const double* value = std::get_if<double>(&measure); value && !std::isfinite(*value)) return false;
   }
@@ -154,6 +158,7 @@ struct EvaluationJson {
   PatchPlace exact_is = PatchPlace::none;
   std::optional<std::string> exact;
   std::optional<std::string> benchmark;
+  std::optional<std::string> gates;
   std::optional<std::string> measures;
 };
 
@@ -163,6 +168,13 @@ std::optional<std::string> patch_column(const Patch& patch) {
   std::string json = patch_to_json(patch);
   if (!can_be_read_back(json, reads_as_patch)) return std::nullopt;
   return json;
+}
+
+/// What a hostile candidate's gates say is cut to what can be read back.
+std::string bounded_gates(std::vector<GateReport> gates) {
+  constexpr std::size_t kLongestDetailBytes = 4096;
+  for (GateReport& gate : gates) gate.detail = shorten_middle(gate.detail, kLongestDetailBytes);
+  return gates_to_json(gates);
 }
 
 Result<void> write_patches(const StoredEvaluation& evaluation, EvaluationJson& json) {
@@ -199,6 +211,7 @@ Result<EvaluationJson> to_json(const StoredEvaluation& evaluation, const std::ve
       return cannot_store(evaluation, "its benchmark reported too many metrics");
     }
   }
+  if (!evaluation.evaluation.gates.empty()) json.gates = bounded_gates(evaluation.evaluation.gates);
   if (evaluation.fitness) json.measures = measures_to_json(axes, evaluation.fitness->measures);
   return json;
 }
@@ -235,10 +248,11 @@ void bind_outcome(Binder& bind, const StoredEvaluation& stored, const Evaluation
     bind.null();
   }
   bind_packed(bind, json.benchmark);
+  bind_packed(bind, json.gates);
   if (stored.fitness) {
-    bind.real(stored.fitness->objective).text(*json.measures);
+    bind.real(stored.fitness->objective).real(stored.fitness->standard_error).text(*json.measures);
   } else {
-    bind.null().null();
+    bind.null().null().null();
   }
   if (stored.added) {
     bind.integer(static_cast<int>(stored.added->status)).number(stored.added->cell).real(stored.added->improvement);
@@ -303,7 +317,12 @@ Proposal read_proposal(Row& row) {
 
 std::optional<Fitness> read_fitness(Row& row, const std::vector<Axis>& axes) {
   if (row.is_null(kObjective) && row.is_null(kMeasures)) return std::nullopt;
-  return Fitness{row.real(kObjective), row.take(measures_from_json(axes, row.packed(kMeasures)))};
+  Fitness fitness;
+  fitness.objective = row.real(kObjective);
+  fitness.standard_error = row.real(kStandardError);
+  if (fitness.standard_error < 0.0) row.refuse("a standard error is below 0");
+  fitness.measures = row.take(measures_from_json(axes, row.packed(kMeasures)));
+  return fitness;
 }
 
 std::optional<AddResult> read_added(Row& row) {
@@ -317,6 +336,7 @@ Evaluation read_outcome(Row& row, CandidateId id) {
   evaluation.status = read_enum(row, kStatus, EvaluationStatus::no_reply);
   evaluation.reason = row.packed(kReason);
   if (!row.is_null(kBenchmark)) evaluation.benchmark = row.take(benchmark_from_json(row.packed(kBenchmark)));
+  if (!row.is_null(kGates)) evaluation.gates = row.take(gates_from_json(row.packed(kGates)));
   if (const auto reused_from = row.natural_or_null(kReusedFrom)) evaluation.reused_from = CandidateId{*reused_from};
   return evaluation;
 }
@@ -344,7 +364,7 @@ Result<StoredEvaluation> read_evaluation(const Database& database, const Stateme
 /// Columns: number, stage, status, exit_code, wall_us, cpu_us, peak_rss_bytes, and for the full story output.
 StageReport read_stage(Row& row, bool with_output) {
   StageReport stage;
-  stage.stage = read_enum(row, 1, Stage::causal);
+  stage.stage = read_enum(row, 1, Stage::sanitize);
   stage.status = read_enum(row, 2, StageStatus::skipped);
   const std::int64_t exit_code = row.integer(3);
   stage.exit_code = static_cast<int>(exit_code);

@@ -23,10 +23,11 @@ namespace aiopt {
 
 /// What a run was started with. Written once; the options alone may change, by set_options().
 struct RunHeader {
-  std::string task_yaml;        ///< The task file's text.
-  std::string task_file;        ///< Where it was read from.
-  std::string options_json;     ///< The command line's part: seed, window, emitters, models, ... (no key).
-  std::string baseline_sha256;  ///< Of the baseline's tree.
+  std::string task_yaml;         ///< The task file's text.
+  std::string task_file;         ///< Where it was read from.
+  std::string options_json;      ///< The command line's part: seed, window, emitters, models, ... (no key).
+  std::string baseline_sha256;   ///< Of the baseline's tree.
+  std::string protected_sha256;  ///< Of all that is not editable, see source/protected_files.hpp.
   std::string aiopt_version;
   std::string started_at;  ///< UTC.
 };
@@ -54,10 +55,23 @@ struct StoredEvaluation {
   double run_seconds = 0.0;  ///< Of the run, all sittings, when it was told.
 };
 
-/// The final measurement of the best candidate, outside the search.
+/// The final measurement of a candidate of the short list, outside the search.
 struct StoredClaim {
   CandidateId id = kBaselineId;
-  BenchmarkResult benchmark;
+  BenchmarkResult benchmark;                              ///< In pairs with the baseline.
+  std::optional<BenchmarkResult> holdout = std::nullopt;  ///< The same on the held-out workload, if the task has one.
+  std::optional<BenchmarkResult> against_parent =
+      std::nullopt;  ///< `baseline` is its parent there; empty if that is the baseline.
+};
+
+/// What was seen of the host during a run.
+struct StoredObservation {
+  enum class Kind { fingerprint, noise_floor };  ///< Values are written to run.db: new ones go to the end.
+
+  Kind kind = Kind::fingerprint;
+  std::uint64_t told = 0;  ///< How many evaluations had been told before.
+  double run_seconds = 0.0;
+  std::string content;  ///< JSON, of whoever made it.
 };
 
 /// SQLite in WAL mode, synchronous=FULL: what commit() returned from is on disk. One writer process a run: a lock on
@@ -91,8 +105,12 @@ class RunStore {
   /// Replaces RunHeader::options_json: a resumed run may be given a larger budget.
   virtual Result<void> set_options(const std::string& options_json) = 0;
 
-  virtual Result<void> commit_claim(const StoredClaim& claim) = 0;
-  virtual Result<std::optional<StoredClaim>> claim() const = 0;
+  /// Replaces what was claimed before. The best comes first.
+  virtual Result<void> commit_claims(std::span<const StoredClaim> claims) = 0;
+  virtual Result<std::vector<StoredClaim>> claims() const = 0;
+
+  virtual Result<void> add_observation(const StoredObservation& observation) = 0;
+  virtual Result<std::vector<StoredObservation>> observations() const = 0;  ///< In the order added.
 
   /// Calls `visit` for each evaluation in the order told, without its heavy parts (stage outputs, prompt, reply): for
   /// resuming and lists.

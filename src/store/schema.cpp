@@ -26,13 +26,14 @@ struct Table {
 
 // Columns of type ANY are packed texts: TEXT if short, else a zstd frame. Enumerators are numbers, in the order of
 // their declaration.
-constexpr std::array<Table, 8> kTables = {{
+constexpr std::array<Table, 9> kTables = {{
     {"header", R"(CREATE TABLE header (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   task_yaml ANY NOT NULL,
   task_file TEXT NOT NULL,
   options ANY NOT NULL,
   baseline_sha256 TEXT NOT NULL,
+  protected_sha256 TEXT NOT NULL,
   aiopt_version TEXT NOT NULL,
   started_at TEXT NOT NULL
 ) STRICT)"},
@@ -76,7 +77,9 @@ constexpr std::array<Table, 8> kTables = {{
   reason ANY NOT NULL,
   reused_from INTEGER,
   benchmark ANY,
+  gates ANY,
   objective REAL,
+  standard_error REAL,
   measures TEXT,
   add_status INTEGER,
   add_cell INTEGER,
@@ -108,10 +111,21 @@ constexpr std::array<Table, 8> kTables = {{
   objective REAL NOT NULL,
   PRIMARY KEY (island, cell)
 ) STRICT, WITHOUT ROWID)"},
+    // The short list as it was measured again after the search, the best first.
     {"claim", R"(CREATE TABLE claim (
-  one INTEGER PRIMARY KEY CHECK (one = 1),
+  place INTEGER PRIMARY KEY,
   id INTEGER NOT NULL,
-  benchmark ANY NOT NULL
+  benchmark ANY NOT NULL,
+  holdout ANY,
+  against_parent ANY
+) STRICT)"},
+    // What was seen of the host: kind 0 is a fingerprint, 1 an A/A test.
+    {"observation", R"(CREATE TABLE observation (
+  number INTEGER PRIMARY KEY,
+  kind INTEGER NOT NULL,
+  told INTEGER NOT NULL,
+  run_seconds REAL NOT NULL,
+  content ANY NOT NULL
 ) STRICT)"},
 }};
 
@@ -184,6 +198,11 @@ Result<void> check_file_header(const Database& database) {
     return refused(
         file, Error::Code::invalid_argument,
         fmt::format("its format {} is newer than this aiopt (which reads {}); get a newer aiopt", format, kRunFormat));
+  }
+  if (format >= 1 && format < kRunFormat) {
+    return refused(file, Error::Code::invalid_argument,
+                   fmt::format("its format {} is older than what this aiopt reads, {}; the aiopt that made it reads it",
+                               format, kRunFormat));
   }
   if (format != kRunFormat || (*bytes)[18] != 2 || (*bytes)[19] != 2) {
     return refused(file, Error::Code::corruption, "its first page is damaged; restore it from a copy");

@@ -21,6 +21,8 @@ namespace {
 
 constexpr std::size_t kMaxLineageBytes = 256u << 20;  ///< Of the texts of all its patches.
 constexpr int kMaxAxes = 64;
+constexpr std::size_t kMostClaims = 1000;
+constexpr std::size_t kMostObservations = 1'000'000;
 
 Error damaged(const Database& database, const std::string& why) {
   return {Error::Code::corruption, fmt::format("{} is damaged: {}", database.shown(), why)};
@@ -56,14 +58,14 @@ std::size_t text_bytes(const Patch& patch) {
 // ---- header and axes ------------------------------------------------------------------------------------------------
 
 Result<RunHeader> read_header(const Database& database, TextPacker& packer) {
-  auto query =
-      database.prepare("SELECT task_yaml, task_file, options, baseline_sha256, aiopt_version, started_at FROM header");
+  auto query = database.prepare(
+      "SELECT task_yaml, task_file, options, baseline_sha256, protected_sha256, aiopt_version, started_at FROM header");
   if (!query) return query.error();
   const auto found = database.next(*query);
   if (!found) return found.error();
   if (!*found) return damaged(database, "it has no header");
   Row row(*query, packer);
-  RunHeader header{row.packed(0), row.name(1), row.packed(2), row.name(3), row.name(4), row.name(5)};
+  RunHeader header{row.packed(0), row.name(1), row.packed(2), row.name(3), row.name(4), row.name(5), row.name(6)};
   if (row.mistake()) return damaged(database, "header: " + *row.mistake());
   return header;
 }
@@ -120,12 +122,35 @@ class SqliteRunStore : public RunStore {
     return done;
   }
 
-  Result<void> commit_claim(const StoredClaim& claim) override {
+  Result<void> commit_claims(std::span<const StoredClaim> claims) override {
     return in_transaction([&]() -> Result<void> {
-      auto insert = database_.prepare("INSERT OR REPLACE INTO claim VALUES (1,?,?)");
+      if (auto cleared = database_.execute("DELETE FROM claim"); !cleared) return cleared;
+      auto insert = database_.prepare("INSERT INTO claim VALUES (?,?,?,?,?)");
+      if (!insert) return insert.error();
+      for (std::size_t place = 0; place < claims.size(); ++place) {
+        const StoredClaim& claim = claims[place];
+        Binder bind(*insert, packer_);
+        bind.number(place).number(to_number(claim.id)).packed(benchmark_to_json(claim.benchmark));
+        for (const auto* benchmark : {&claim.holdout, &claim.against_parent}) {
+          if (*benchmark) {
+            bind.packed(benchmark_to_json(**benchmark));
+          } else {
+            bind.null();
+          }
+        }
+        if (auto done = database_.run(*insert); !done) return done;
+      }
+      return {};
+    });
+  }
+
+  Result<void> add_observation(const StoredObservation& observation) override {
+    return in_transaction([&]() -> Result<void> {
+      auto insert = database_.prepare("INSERT INTO observation (kind, told, run_seconds, content) VALUES (?,?,?,?)");
       if (!insert) return insert.error();
       Binder bind(*insert, packer_);
-      bind.number(to_number(claim.id)).packed(benchmark_to_json(claim.benchmark));
+      bind.integer(static_cast<int>(observation.kind)).number(observation.told).real(observation.run_seconds);
+      bind.packed(observation.content);
       return database_.run(*insert);
     });
   }
@@ -142,16 +167,43 @@ class SqliteRunStore : public RunStore {
     return set;
   }
 
-  Result<std::optional<StoredClaim>> claim() const override {
-    auto query = database_.prepare("SELECT id, benchmark FROM claim");
+  Result<std::vector<StoredClaim>> claims() const override {
+    auto query = database_.prepare("SELECT id, benchmark, holdout, against_parent FROM claim ORDER BY place");
     if (!query) return query.error();
-    const auto found = database_.next(*query);
-    if (!found) return found.error();
-    if (!*found) return std::optional<StoredClaim>();
-    Row row(*query, packer_);
-    StoredClaim claim{CandidateId{row.natural(0)}, row.take(benchmark_from_json(row.packed(1)))};
-    if (row.mistake()) return damaged(database_, "claim: " + *row.mistake());
-    return std::optional(std::move(claim));
+    std::vector<StoredClaim> claims;
+    for (;;) {
+      const auto found = database_.next(*query);
+      if (!found) return found.error();
+      if (!*found) return claims;
+      Row row(*query, packer_);
+      StoredClaim& claim = claims.emplace_back();
+      claim.id = CandidateId{row.natural(0)};
+      claim.benchmark = row.take(benchmark_from_json(row.packed(1)));
+      if (!row.is_null(2)) claim.holdout = row.take(benchmark_from_json(row.packed(2)));
+      if (!row.is_null(3)) claim.against_parent = row.take(benchmark_from_json(row.packed(3)));
+      if (row.mistake()) return damaged(database_, "claims: " + *row.mistake());
+      if (claims.size() > kMostClaims) return damaged(database_, "there are too many claims");
+    }
+  }
+
+  Result<std::vector<StoredObservation>> observations() const override {
+    auto query = database_.prepare("SELECT kind, told, run_seconds, content FROM observation ORDER BY number");
+    if (!query) return query.error();
+    std::vector<StoredObservation> observations;
+    for (;;) {
+      const auto found = database_.next(*query);
+      if (!found) return found.error();
+      if (!*found) return observations;
+      Row row(*query, packer_);
+      StoredObservation& seen = observations.emplace_back();
+      seen.kind = static_cast<StoredObservation::Kind>(
+          row.natural(0, static_cast<std::uint64_t>(StoredObservation::Kind::noise_floor)));
+      seen.told = row.natural(1);
+      seen.run_seconds = row.real(2);
+      seen.content = row.packed(3);
+      if (row.mistake()) return damaged(database_, "observations: " + *row.mistake());
+      if (observations.size() > kMostObservations) return damaged(database_, "there are too many observations");
+    }
   }
 
   Result<void> each_evaluation(const std::function<Result<void>(StoredEvaluation)>& visit) const override {
@@ -335,11 +387,11 @@ class SqliteRunStore : public RunStore {
 
 Result<void> write_header(Database& database, const RunHeader& header, const std::vector<Axis>& axes) {
   TextPacker packer;
-  auto insert = database.prepare("INSERT INTO header VALUES (1,?,?,?,?,?,?)");
+  auto insert = database.prepare("INSERT INTO header VALUES (1,?,?,?,?,?,?,?)");
   if (!insert) return insert.error();
   Binder bind(*insert, packer);
   bind.packed(header.task_yaml).text(header.task_file).packed(header.options_json);
-  bind.text(header.baseline_sha256).text(header.aiopt_version).text(header.started_at);
+  bind.text(header.baseline_sha256).text(header.protected_sha256).text(header.aiopt_version).text(header.started_at);
   if (auto done = database.run(*insert); !done) return done;
 
   auto insert_axis = database.prepare("INSERT INTO axis VALUES (?,?,?,?,?,?)");

@@ -118,9 +118,9 @@ Result<RunSummary> summarize(const RunStore& store, const Task& task, std::uint6
   if (!visited) return visited.error();
   std::stable_sort(summary.failures.begin(), summary.failures.end(),
                    [](const FailureGroup& a, const FailureGroup& b) { return a.times > b.times; });
-  Result<std::optional<StoredClaim>> claim = store.claim();
-  if (!claim) return claim.error();
-  summary.claim = std::move(*claim);
+  Result<std::vector<StoredClaim>> claims = store.claims();
+  if (!claims) return claims.error();
+  if (!claims->empty()) summary.claim = std::move(claims->front());
   return summary;
 }
 

@@ -47,8 +47,17 @@ benchmark:
   patterns:
     fill: 'fill: ([0-9.]+) ops'
     fill.P99: 'P99: (?:about )?([0-9.]+)'
-  pairs: 5
+  operations: ops
+  data: [build/fill.db, ./out//]
+  min_pairs: 5
+  max_pairs: 50
+  max_time: 2m
+  half_width: 0.01
   warmup: 1
+holdout: {command: ./build/walkv_bench --benchmarks=readrandom, warmup: 0}
+verify: ./build/walkv_bench --benchmarks=verify
+gates: {writers: 16, bytes_per_operation: 4000, memory_ratio: 1.5, cpu_ratio: 3, off: [network, cpu]}
+sanitize: {build: make asan, test: {command: ./asan_test, timeout: 2m}}
 profile: {command: ./build/walkv_bench, offcpu: {duration: 30s}, causal: {duration: 60s, progress: op}}
 fitness:
   name: causal
@@ -134,7 +143,27 @@ TEST_CASE("a task file that says everything is read whole") {
   CHECK(task.benchmark.throughput == "fill");
   CHECK(task.benchmark.latency == "fill.P99");
   CHECK(task.benchmark.patterns.at("fill.P99") == "P99: (?:about )?([0-9.]+)");
-  CHECK(task.benchmark.pairs == 5);
+  CHECK(task.benchmark.operations == "ops");
+  CHECK(task.data == std::vector<std::string>{"build/fill.db", "out"});
+  CHECK(task.sampling.min_pairs == 5);
+  CHECK(task.sampling.max_pairs == 50);
+  CHECK(task.sampling.max_time == 2min);
+  CHECK(task.sampling.half_width == 0.01);
+  REQUIRE(task.holdout);
+  CHECK(task.holdout->run.command == "./build/walkv_bench --benchmarks=readrandom");
+  CHECK(task.holdout->run.timeout == 1h);
+  CHECK(task.holdout->throughput == "fill");
+  CHECK(task.holdout->patterns == task.benchmark.patterns);
+  CHECK(task.holdout->warmup == 0);
+  CHECK(task.verify.command == "./build/walkv_bench --benchmarks=verify");
+  CHECK(task.gates.writers == 16);
+  CHECK(task.gates.bytes_per_operation == 4000.0);
+  CHECK(task.gates.memory_ratio == 1.5);
+  CHECK(task.gates.cpu_ratio == 3.0);
+  CHECK(task.gates.off == std::vector<std::string>{"network", "cpu"});
+  CHECK(task.sanitize.on);
+  CHECK(task.sanitize.build->command == "make asan");
+  CHECK(task.sanitize.test->timeout == 2min);
   CHECK(task.benchmark.warmup == 1);
   CHECK(task.fitness.name == "causal");
   CHECK(task.fitness.throughput_weight == 1.0);
@@ -198,7 +227,13 @@ TEST_CASE("a minimal task file gets the defaults") {
   CHECK(task.benchmark.run.timeout == 300s);
   CHECK(task.benchmark.parser == "db_bench");
   CHECK(task.benchmark.latency.empty());
-  CHECK(task.benchmark.pairs == 3);
+  CHECK(task.data.empty());
+  CHECK(task.sampling.min_pairs == 3);
+  CHECK(task.sampling.max_pairs == 20);
+  CHECK_FALSE(task.holdout);
+  CHECK(task.verify.command.empty());
+  CHECK(task.gates.writers == 0);
+  CHECK_FALSE(task.sanitize.on);
   REQUIRE(task.axes.size() == 2);
   CHECK(task.axes[0].measure == "offcpu_ratio");
   CHECK(task.axes[0].cells == 10);
@@ -348,8 +383,22 @@ constexpr Broken kBrokenFiles[] = {
     {"editable: [a]\nbuild: b\ntest: t\nbenchmark:\n  command: x\n",
      "task.yaml:4: key 'throughput' is missing in 'benchmark': the name of the metric to maximise, as the parser finds "
      "it"},
-    {"editable: [a]\nbuild: b\ntest: t\nbenchmark:\n  command: x\n  throughput: y\n  pairs: 0\n",
-     "task.yaml:7: 'pairs' must be a whole number from 1 to 1000, not '0'"},
+    {"editable: [a]\nbuild: b\ntest: t\nbenchmark:\n  command: x\n  throughput: y\n  min_pairs: 0\n",
+     "task.yaml:7: 'min_pairs' must be a whole number from 1 to 1000, not '0'"},
+    {"editable: [a]\nbuild: b\ntest: t\nbenchmark:\n  command: x\n  throughput: y\n  max_pairs: 2\n",
+     "task.yaml:7: 'max_pairs' is below 'min_pairs', which is 3"},
+    {"editable: [a]\nbuild: b\ntest: t\nbenchmark:\n  command: x\n  throughput: y\n  data: ../db\n",
+     "task.yaml:7: data: '../db' does not lie below 'source'"},
+    {"editable: [a]\nbuild: b\ntest: t\nbenchmark:\n  command: x\n  throughput: y\n  data: .\n",
+     "task.yaml:7: data: '.' does not lie below 'source'"},
+    {"editable: [a]\nbuild: b\ntest: t\nbenchmark: {command: x, throughput: y}\nverify: v\n",
+     "task.yaml:5: 'verify' needs `benchmark: {data: ...}`, what the benchmark leaves behind"},
+    {"editable: [a]\nbuild: b\ntest: t\nbenchmark: {command: x, throughput: y}\ngates: {off: [clok]}\n",
+     "task.yaml:5: unknown gate 'clok'; did you mean 'clock'?"},
+    {"editable: [a]\nbuild: b\ntest: t\nbenchmark: {command: x, throughput: y}\nsanitize: perhaps\n",
+     "task.yaml:5: 'sanitize' must be true, false or {build, test}, not 'perhaps'"},
+    {"editable: [a]\nbuild: b\ntest: t\nbenchmark: {command: x, throughput: y}\nholdout: ./x\n",
+     "task.yaml:5: 'holdout' must be {command, ...}, not text"},
     {"editable: [a]\nbuild: b\ntest: t\nbenchmark:\n  command: x\n  throughput: y\n  parser: dbbench\n",
      "task.yaml:7: unknown parser 'dbbench'; did you mean 'db_bench'?"},
     {"editable: [a]\nbuild: b\ntest: t\nbenchmark:\n  command: x\n  throughput: y\n  parser: regex\n",

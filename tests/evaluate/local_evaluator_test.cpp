@@ -40,7 +40,7 @@ struct Fixture {
     task.benchmark.run = {"cat speed.txt >>" + runs_file() + "; sed 's/^/throughput: /' speed.txt", 10s};
     task.benchmark.parser = "lines";
     task.benchmark.throughput = "throughput";
-    task.benchmark.pairs = 3;
+    task.sampling.min_pairs = 3;
     Result<SourceTree> tree = load_source_tree(task.source, task.editable);
     REQUIRE(tree);
     baseline = *tree;
@@ -98,7 +98,7 @@ TEST_CASE_FIXTURE(Fixture, "candidate and baseline run in turn, the order swappe
 
 TEST_CASE_FIXTURE(Fixture, "warm-up runs are made and thrown away") {
   task.benchmark.warmup = 1;
-  task.benchmark.pairs = 1;
+  task.sampling.min_pairs = 1;
   make();
   const Evaluation evaluation = evaluate("150\n");
   REQUIRE(evaluation.benchmark);
@@ -207,7 +207,7 @@ TEST_CASE_FIXTURE(Fixture, "a stop ends the command that runs, at once, and is a
 }
 
 TEST_CASE_FIXTURE(Fixture, "several threads evaluate at once, each in a workspace of its own") {
-  task.benchmark.pairs = 1;
+  task.sampling.min_pairs = 1;
   make(3);
   std::atomic<int> right = 0;
   std::vector<std::thread> threads;

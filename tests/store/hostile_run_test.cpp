@@ -108,7 +108,8 @@ std::string read_everything(const fs::path& folder, Access access = Access::read
   }
   note((*store)->asks());
   note((*store)->rng());
-  note((*store)->claim());
+  note((*store)->claims());
+  note((*store)->observations());
   return first;
 }
 
@@ -345,7 +346,14 @@ TEST_CASE("values that aiopt never wrote are errors, not crashes") {
       "UPDATE axis SET cells = -1",
       "UPDATE axis SET kind = 2",
       "UPDATE axis SET lower = 9e999",
-      "INSERT INTO claim VALUES (1, -1, '{}')",
+      "INSERT INTO claim VALUES (1, -1, '{}', NULL, NULL)",
+      "INSERT INTO claim VALUES (1, 1, '{\"candidate\": [], \"baseline\": []}', '[]', NULL)",
+      "INSERT INTO observation VALUES (1, 2, 0, 0.0, '{}')",
+      "INSERT INTO observation VALUES (1, 0, -1, 0.0, '{}')",
+      "UPDATE evaluation SET gates = '[{\"name\": \"clock\"}]' WHERE told = 2",
+      "UPDATE evaluation SET gates = '[{\"name\": \"clock\", \"fired\": 1, \"detail\": \"\"}]' WHERE told = 2",
+      "UPDATE evaluation SET standard_error = -1.0 WHERE told = 2",
+      "UPDATE evaluation SET standard_error = NULL WHERE told = 2",
   };
   const TemporaryFolder good;
   make_run(good.path());

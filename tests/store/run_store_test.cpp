@@ -67,7 +67,7 @@ TEST_CASE("a run's header and axes are there again after it was closed") {
   CHECK(store->axes()[0].upper == 1.0);
   CHECK(store->axes()[1].kind == Axis::Kind::category);
   CHECK_FALSE(*store->rng());
-  CHECK_FALSE(*store->claim());
+  CHECK(store->claims()->empty());
 }
 
 TEST_CASE("an evaluation comes back with every field") {
@@ -151,17 +151,45 @@ TEST_CASE("asks are kept in the order asked, told or not, and an evaluation has 
   CHECK(every_field(*store->evaluation(CandidateId{2})) == every_field(second));
 }
 
-TEST_CASE("the final claim is there again, and a later one takes its place") {
+TEST_CASE("the claims are there again in their order, and later ones take their place") {
   const TemporaryFolder folder;
   auto store = new_store(folder.path());
-  REQUIRE(store->commit_claim({CandidateId{3}, {{example_run(5.0)}, {example_run(4.0)}}}));
-  REQUIRE(store->commit_claim({CandidateId{9}, {{example_run(7.0)}, {example_run(6.0)}}}));
-  const auto claim = store->claim();
-  REQUIRE(claim);
-  REQUIRE(*claim);
-  CHECK((*claim)->id == CandidateId{9});
-  CHECK((*claim)->benchmark.candidate.at(0).throughput_ops_sec == 7.0);
-  CHECK((*claim)->benchmark.baseline.at(0).throughput_ops_sec == 6.0);
+  const StoredClaim first{CandidateId{3}, {{example_run(5.0)}, {example_run(4.0)}, {}}, {}, {}};
+  REQUIRE(store->commit_claims({&first, 1}));
+  const BenchmarkResult holdout{{example_run(2.0)}, {example_run(1.0)}, SpeedupEstimate{2.0, 1.5, 2.5, 0.95, 0.25}};
+  const BenchmarkResult against_parent{{example_run(3.0)}, {example_run(3.0)}, {}};
+  const std::vector<StoredClaim> later = {
+      {CandidateId{9}, {{example_run(7.0)}, {example_run(6.0)}, {}}, holdout, against_parent},
+      {CandidateId{4}, {{example_run(6.5)}, {example_run(6.0)}, {}}, {}, {}}};
+  REQUIRE(store->commit_claims(later));
+  const auto claims = store->claims();
+  REQUIRE(claims);
+  REQUIRE(claims->size() == 2);
+  CHECK((*claims)[0].id == CandidateId{9});
+  CHECK((*claims)[0].benchmark.candidate.at(0).throughput_ops_sec == 7.0);
+  CHECK((*claims)[0].benchmark.baseline.at(0).throughput_ops_sec == 6.0);
+  REQUIRE((*claims)[0].holdout);
+  CHECK((*claims)[0].holdout->estimate == holdout.estimate);
+  REQUIRE((*claims)[0].against_parent);
+  CHECK((*claims)[0].against_parent->candidate.at(0).throughput_ops_sec == 3.0);
+  CHECK((*claims)[1].id == CandidateId{4});
+  CHECK_FALSE((*claims)[1].holdout);
+}
+
+TEST_CASE("what was seen of the host is there again in the order added") {
+  const TemporaryFolder folder;
+  auto store = new_store(folder.path());
+  CHECK(store->observations()->empty());
+  REQUIRE(store->add_observation({StoredObservation::Kind::noise_floor, 7, 12.5, R"({"ratios": [1.0]})"}));
+  REQUIRE(store->add_observation({StoredObservation::Kind::fingerprint, 9, 13.5, "{}"}));
+  const auto observations = store->observations();
+  REQUIRE(observations);
+  REQUIRE(observations->size() == 2);
+  CHECK((*observations)[0].kind == StoredObservation::Kind::noise_floor);
+  CHECK((*observations)[0].told == 7);
+  CHECK((*observations)[0].run_seconds == 12.5);
+  CHECK((*observations)[0].content == R"({"ratios": [1.0]})");
+  CHECK((*observations)[1].kind == StoredObservation::Kind::fingerprint);
 }
 
 TEST_CASE("a lineage leads from the baseline to the candidate by exact patches") {

@@ -17,8 +17,9 @@ inline const std::vector<Axis> kExampleAxes = {{"offcpu_ratio", Axis::Kind::line
                                                {"function", Axis::Kind::category, 20, 0.0, 1.0}};
 
 inline RunHeader example_header() {
-  return {"name: walkv\nbuild: make\n", "walkv/task.yaml", R"({"seed":42,"workers":4,"mode":"fast"})",
-          std::string(64, 'b'),         "0.1.0",           "2026-11-22T08:00:00Z"};
+  return {"name: walkv\nbuild: make\n", "walkv/task.yaml",    R"({"seed":42,"workers":4,"mode":"fast"})",
+          std::string(64, 'b'),         std::string(64, 'c'), "0.1.0",
+          "2026-11-22T08:00:00Z"};
 }
 
 /// Some text that compresses as prompts do.
@@ -80,8 +81,10 @@ inline StoredEvaluation example_evaluation(std::uint64_t number, std::uint64_t p
   }
   const double throughput = 1000.0 + static_cast<double>(number);
   stored.evaluation.benchmark = BenchmarkResult{{example_run(throughput), example_run(throughput + 1)},
-                                                {example_run(1000.0), example_run(999.0)}};
-  stored.fitness = Fitness{throughput / 1000.0, {0.1 + 0.2, std::string("Wal::append")}};
+                                                {example_run(1000.0), example_run(999.0)},
+                                                SpeedupEstimate{1.01, 0.99, 1.03, 0.95, 0.0625}};
+  stored.evaluation.gates = {{"clock", false, "0.1 s"}, {"syncs", true, "2 of 40"}};
+  stored.fitness = Fitness{throughput / 1000.0, {0.1 + 0.2, std::string("Wal::append")}, 0.125};
   stored.added = AddResult{AddStatus::improve_existing, number % 7, 0.001};
   stored.run_seconds = 10.0 * static_cast<double>(number);
   return stored;
@@ -113,6 +116,7 @@ inline std::string every_field(StoredEvaluation stored, bool heavy = true) {
   text += evaluation_to_json(stored.evaluation, stored.tree_sha256, stored.fitness, kExampleAxes);
   for (const StageReport& stage : stored.evaluation.stages) text += stage.output;
   if (stored.evaluation.benchmark) text += benchmark_to_json(*stored.evaluation.benchmark);
+  if (stored.fitness) text += fmt::format("{}", stored.fitness->standard_error);
   if (stored.added) {
     text +=
         fmt::format("{} {} {}", static_cast<int>(stored.added->status), stored.added->cell, stored.added->improvement);

@@ -37,7 +37,8 @@ benchmark:
   command: "sed -n 's/.*value = \\([0-9]*\\).*/throughput: \\1/p' main.cc"
   parser: lines
   throughput: throughput
-  pairs: 1
+  min_pairs: 1
+  max_pairs: 1
 archive:
   throughput: {cells: 20, lower: 0, upper: 200}
   function: auto

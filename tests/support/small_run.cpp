@@ -51,7 +51,7 @@ SmallRun::SmallRun() : prompts_(or_throw(PromptBuilder::load({default_prompt_fol
 
 std::unique_ptr<RunStore> SmallRun::create_store(const std::string& name) {
   return or_throw(RunStore::create(
-      folder.path() / name, {"name: small", "task.yaml", "{}", tree_sha256(baseline), "test", "now"}, task.axes));
+      folder.path() / name, {"name: small", "task.yaml", "{}", tree_sha256(baseline), "", "test", "now"}, task.axes));
 }
 
 std::unique_ptr<RunStore> SmallRun::open_store(const std::string& name) {
