@@ -1,0 +1,51 @@
+/// Gates: what was seen of the runs from outside, held against what the candidate claims.
+
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <aiopt/evaluation.hpp>
+#include <aiopt/task.hpp>
+
+namespace aiopt {
+
+/// What was seen of one run beside its figures.
+struct RunTraces {
+  std::vector<std::string> files_left;     ///< Outside Task::data, some of them by name.
+  std::vector<std::string> files_changed;  ///< That were there before, outside Task::data.
+  int processes_left = 0;                  ///< Were killed after the command itself had ended.
+  std::chrono::microseconds cpu_after_end{0};
+  std::uint64_t network_attempts = 0;  ///< Towards what is not there: only the loopback is.
+  bool opened_run_folder = false;
+  bool hit_memory_limit = false;
+  std::string verify_failure;  ///< Of Task::verify; empty: it passed, or was not run.
+};
+
+/// The runs of one side of a comparison, in the order of the pairs.
+struct RunSeries {
+  std::vector<BenchmarkRun> runs;
+  std::vector<RunTraces> traces;  ///< One a run.
+};
+
+/// Puts on the candidate's bill what it did after its clock had stopped, or kept from it: the time that its printed
+/// operations do not account for, less what the baseline needs besides (start, end, other work). Medians over the
+/// runs are compared; what noise explains is not charged. Lowers throughput_ops_sec and sets charged_seconds. Does
+/// nothing where the benchmark prints no count of operations.
+void charge_hidden_time(const BenchmarkTask& workload, RunSeries& candidate, const RunSeries& baseline);
+
+/// Every gate that could be checked, `Task::gates.off` left out. Call it after charge_hidden_time().
+/// @pre both have as many traces as runs, at least one
+std::vector<GateReport> check_gates(const Task& task, const BenchmarkTask& workload, const RunSeries& candidate,
+                                    const RunSeries& baseline);
+
+/// The first one that fired, in the words of Evaluation::reason; nothing if none did.
+std::optional<std::string> reason_of_gates(const std::vector<GateReport>& gates);
+
+/// How many operations a run says it made; nothing where the benchmark does not say.
+std::optional<double> operations_of(const BenchmarkTask& workload, const BenchmarkRun& run);
+
+}  // namespace aiopt

@@ -1,0 +1,184 @@
+/// Tests of the gates: what is seen from outside rules, and what is honest passes.
+
+#include "evaluate/gates.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+namespace aiopt {
+namespace {
+
+BenchmarkRun run_of(double operations, double claimed_seconds, double wall_seconds) {
+  BenchmarkRun run;
+  run.throughput_ops_sec = operations / claimed_seconds;
+  run.metrics = {{"fill", run.throughput_ops_sec}, {"fill.operations", operations}};
+  run.wall_seconds = wall_seconds;
+  run.cpu_seconds = 0.2;
+  run.peak_rss_bytes = 100 << 20;
+  run.bytes_written = static_cast<std::uint64_t>(operations) * 4000;
+  run.syncs = 64;
+  return run;
+}
+
+struct Fixture {
+  Fixture() {
+    task.benchmark.throughput = "fill";
+    task.gates.writers = 16;
+    task.gates.bytes_per_operation = 4000.0;
+    for (const double noise : {0.000, 0.004, 0.002}) {
+      baseline.runs.push_back(run_of(640, 0.3, 0.35 + noise));
+      candidate.runs.push_back(run_of(640, 0.1, 0.15 + noise));
+    }
+    baseline.traces.resize(3);
+    candidate.traces.resize(3);
+  }
+
+  std::vector<std::string> fired() {
+    charge_hidden_time(task.benchmark, candidate, baseline);
+    std::vector<std::string> names;
+    for (const GateReport& gate : check_gates(task, task.benchmark, candidate, baseline)) {
+      if (gate.fired) names.push_back(gate.name);
+    }
+    return names;
+  }
+
+  Task task;
+  RunSeries candidate;
+  RunSeries baseline;
+};
+
+using Names = std::vector<std::string>;
+
+TEST_CASE_FIXTURE(Fixture,
+                  "an honest candidate that is three times as fast passes every gate, and is charged nothing") {
+  CHECK(fired().empty());
+  for (const BenchmarkRun& run : candidate.runs) CHECK(run.charged_seconds == 0.0);
+  CHECK_FALSE(reason_of_gates(check_gates(task, task.benchmark, candidate, baseline)));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a clock that runs slow is noticed: the time went by outside") {
+  for (BenchmarkRun& run : candidate.runs) run.wall_seconds = 0.35;
+  CHECK(fired() == Names{"clock"});
+  CHECK(candidate.runs[0].charged_seconds == doctest::Approx(0.2).epsilon(0.05));
+  CHECK(candidate.runs[0].throughput_ops_sec == doctest::Approx(640 / 0.3).epsilon(0.05));
+  const auto reason = reason_of_gates(check_gates(task, task.benchmark, candidate, baseline));
+  REQUIRE(reason);
+  CHECK(reason->starts_with("rejected by the gate 'clock': it says 0.100 s;"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a result line that was made up is noticed") {
+  for (BenchmarkRun& run : candidate.runs) {
+    run.throughput_ops_sec = 99'999'999;
+    run.metrics["fill"] = run.throughput_ops_sec;
+  }
+  CHECK(fired() == Names{"clock"});
+}
+
+TEST_CASE_FIXTURE(Fixture, "a little work moved behind the clock is charged, and no reason to reject") {
+  for (BenchmarkRun& run : baseline.runs) run.wall_seconds = 1.05;
+  for (BenchmarkRun& run : baseline.runs) run.throughput_ops_sec = run.metrics["fill"] = 640.0;
+  for (BenchmarkRun& run : candidate.runs) run.throughput_ops_sec = run.metrics["fill"] = 640 / 0.8;
+  for (BenchmarkRun& run : candidate.runs) run.wall_seconds = 0.8 + 0.05 + 0.05;
+  CHECK(fired().empty());
+  CHECK(candidate.runs[0].charged_seconds == doctest::Approx(0.05));
+  CHECK(candidate.runs[0].throughput_ops_sec == doctest::Approx(640 / 0.85));
+}
+
+TEST_CASE_FIXTURE(Fixture, "the other benchmarks of a db_bench command are no hidden time") {
+  for (RunSeries* side : {&baseline, &candidate}) {
+    for (BenchmarkRun& run : side->runs) {
+      const double seconds = side == &baseline ? 0.5 : 0.9;
+      run.metrics["read"] = 1000 / seconds;
+      run.metrics["read.operations"] = 1000;
+      run.wall_seconds += seconds;
+    }
+  }
+  CHECK(fired().empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "fewer operations than the unmodified program makes are noticed") {
+  candidate.runs[1].metrics["fill.operations"] = 64;
+  CHECK(fired() == Names{"work"});
+}
+
+TEST_CASE_FIXTURE(Fixture, "where a benchmark runs for a time, its count may differ") {
+  baseline.runs[1] = run_of(600, 0.3, 0.35);
+  candidate.runs[1] = run_of(700, 0.1, 0.15);
+  CHECK(fired().empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "group commit passes with one sync for all writers, and one sync less is too few") {
+  for (BenchmarkRun& run : candidate.runs) run.syncs = 40;
+  CHECK(fired().empty());
+  candidate.runs[2].syncs = 39;
+  CHECK(fired() == Names{"syncs"});
+}
+
+TEST_CASE_FIXTURE(Fixture, "where no sync can be counted, nobody is accused") {
+  candidate.runs[1].syncs.reset();
+  CHECK(fired().empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "data that never went to a file is noticed") {
+  candidate.runs[0].bytes_written = 1000;
+  CHECK(fired() == Names{"writes"});
+}
+
+TEST_CASE_FIXTURE(Fixture, "what a run leaves behind or touches names its gate") {
+  candidate.traces[1].files_changed = {"build/bench"};
+  CHECK(fired() == Names{"protected_files"});
+  candidate.traces[1] = {};
+  candidate.traces[1].processes_left = 1;
+  CHECK(fired() == Names{"left_processes"});
+  candidate.traces[1] = {};
+  candidate.traces[1].network_attempts = 1;
+  CHECK(fired() == Names{"network"});
+  candidate.traces[1] = {};
+  candidate.traces[1].opened_run_folder = true;
+  CHECK(fired() == Names{"run_folder"});
+  candidate.traces[1] = {};
+  candidate.traces[1].hit_memory_limit = true;
+  CHECK(fired() == Names{"memory"});
+  candidate.traces[1] = {};
+  for (RunTraces& traces : candidate.traces) traces.cpu_after_end = std::chrono::milliseconds(30);
+  CHECK(fired() == Names{"after_clock"});
+}
+
+TEST_CASE_FIXTURE(Fixture, "a file that the unmodified program leaves too is nobody's cheat, whatever number it has") {
+  baseline.traces[0].files_left = {"run-4711.log"};
+  candidate.traces[2].files_left = {"run-99.log"};
+  CHECK(fired().empty());
+  candidate.traces[2].files_left.push_back("cache.bin");
+  CHECK(fired() == Names{"left_files"});
+}
+
+TEST_CASE_FIXTURE(Fixture, "memory and CPU time are held against the unmodified program's") {
+  for (BenchmarkRun& run : candidate.runs) run.peak_rss_bytes = 250 << 20;
+  CHECK(fired().empty());
+  for (BenchmarkRun& run : candidate.runs) run.peak_rss_bytes = 300 << 20;
+  CHECK(fired() == Names{"memory"});
+  for (BenchmarkRun& run : candidate.runs) run.peak_rss_bytes = 100 << 20;
+  for (BenchmarkRun& run : candidate.runs) run.cpu_seconds = 0.8;
+  CHECK(fired().empty());
+  for (BenchmarkRun& run : candidate.runs) run.cpu_seconds = 0.9;
+  CHECK(fired() == Names{"cpu"});
+}
+
+TEST_CASE_FIXTURE(Fixture, "the verification is checked where the task has one") {
+  candidate.traces[0].verify_failure = "key 17 is lost";
+  CHECK(fired().empty());
+  task.verify.command = "./verify";
+  CHECK(fired() == Names{"verify"});
+}
+
+TEST_CASE_FIXTURE(Fixture, "a gate that the task turned off is not there") {
+  candidate.runs[0].bytes_written = 1000;
+  task.gates.off = {"writes"};
+  CHECK(fired().empty());
+  for (const GateReport& gate : check_gates(task, task.benchmark, candidate, baseline)) CHECK(gate.name != "writes");
+}
+
+}  // namespace
+}  // namespace aiopt
