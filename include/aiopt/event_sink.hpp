@@ -21,7 +21,8 @@ struct RunProgress {
   std::uint64_t waiting_for_model = 0;
   std::uint64_t evaluating = 0;
   double seconds = 0.0;          ///< Of this and of earlier sittings of the run.
-  double lane_busy_share = 0.0;  ///< Share of this sitting in which the measurement lane measured.
+  double lane_busy_share = 0.0;  ///< Share of this sitting's time in which its lanes measured.
+  double builds_at_once = 0.0;   ///< Builds and tests that ran side by side, on average over this sitting.
   TokenUsage tokens;
   double usd = 0.0;
   ArchiveStats archive;

@@ -17,12 +17,20 @@
 
 namespace aiopt {
 
-/// What a run is given beside its task. All but `workers` is written to run.db and holds for resumed sittings too.
+/// Cores for measuring, see LanePlan in src/evaluate/lanes.hpp. Of one sitting: another may be on another machine.
+struct LaneOptions {
+  int lanes = 0;               ///< Benchmarks measured at once; 0: one.
+  std::vector<int> lane_cpus;  ///< CPUs that the lanes have for themselves; none: by the machine.
+};
+
+/// What a run is given beside its task. All but `workers` and `lanes` is written to run.db and holds for resumed
+/// sittings too.
 struct EvolutionOptions {
   std::uint64_t iterations = 60;  ///< Evaluations, the baseline's left out.
   std::uint64_t seed = 1;
   int workers = 0;  ///< Candidates built and tested at once; 0: one a processor.
-  int window = 0;   ///< Proposals asked for and not yet told, at most; 0: workers + 2, with a model 2 workers + 2.
+  LaneOptions lanes;
+  int window = 0;  ///< Proposals asked for and not yet told, at most; 0: workers + 2, with a model 2 workers + 2.
 
   /// Tells results in the order asked and keeps the window at `window` (0: 4) whatever the number of
   /// workers, so that a seed and recorded replies give the same run again.
@@ -68,6 +76,7 @@ Result<RunOutcome> evolve(const Task& task, const EvolutionOptions& options, con
 struct ResumeOptions {
   std::optional<std::uint64_t> iterations;  ///< The new total.
   int workers = 0;                          ///< As in EvolutionOptions.
+  LaneOptions lanes;
 };
 
 /// Goes on with the run in `folder`, however it ended: task and options are those it was started with. Else as

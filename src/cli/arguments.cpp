@@ -16,6 +16,7 @@
 #include <system_error>
 #include <vector>
 
+#include "base/cpu_set.hpp"
 #include "base/text.hpp"
 #include "cli/command.hpp"
 #include "cli/commands.hpp"
@@ -58,6 +59,27 @@ CLI::Validator amount_of_money() {
   return {check, "POSITIVE"};
 }
 
+CLI::Validator cpu_list() {
+  const auto check = [](std::string& text) {
+    const auto cpus = parse_cpu_list(text);
+    return cpus ? std::string() : cpus.error().message;
+  };
+  return {check, ""};
+}
+
+/// @param lane_cpus  Outlives the parsing.
+void add_lanes(CLI::App& command, LaneOptions& lanes) {
+  command.add_option("--lanes", lanes.lanes, "Benchmarks measured at once, each on cores of its own; 0: one")
+      ->transform(whole_number())
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  command
+      .add_option_function<std::string>(
+          "--lane-cpus", [&lanes](const std::string& list) { lanes.lane_cpus = *parse_cpu_list(list); },
+          "CPUs for measuring alone, like 2-3,6; builds and tests get the others")
+      ->check(cpu_list());
+}
+
 void add_verbose(CLI::App& command, int& verbosity) {
   command.add_flag("-v,--verbose", verbosity,
                    "Log to stderr what is tried again; -vv: every build, test and benchmark too");
@@ -83,6 +105,7 @@ void add_evolve(CLI::App& app, Action& action) {
       ->transform(whole_number())
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
+  add_lanes(*command, arguments->options.lanes);
   command->add_option("--window", arguments->options.window, "Proposals in flight at most; 0: by the workers")
       ->transform(whole_number())
       ->check(CLI::Range(0, kWidestWindow))
@@ -123,6 +146,7 @@ void add_resume(CLI::App& app, Action& action) {
   command->add_option("--workers", arguments->workers, "Candidates built and tested at once; 0: one a processor")
       ->transform(whole_number())
       ->check(CLI::Range(0, 1024));
+  add_lanes(*command, arguments->lanes);
   add_verbose(*command, arguments->verbosity);
   command->add_flag("--json", arguments->json, "Print the result as JSON");
   command->callback([arguments, &action] { action = [arguments] { return resume_command(*arguments); }; });

@@ -32,6 +32,7 @@ struct ResumeArguments {
   std::string folder;
   std::uint64_t iterations = 0;
   int workers = 0;
+  LaneOptions lanes;
   int verbosity = 0;
   bool json = false;
 };

@@ -124,9 +124,9 @@ int evaluate_command(const EvaluateArguments& arguments) {
   std::optional<Fitness> fitness;
   if (!evaluation) {
     const TemporaryFolder folder;
-    MeasurementLane lane;
+    Lanes lanes;
     const Result<std::unique_ptr<Evaluator>> made =
-        make_local_evaluator(*task, *tree, lane, {folder.path() / "workspaces", 1});
+        make_local_evaluator(*task, *tree, lanes, {folder.path() / "workspaces", 1});
     if (!made) return fail(made.error());
     Evaluator& evaluator = **made;
     Result<Evaluation> of_baseline = evaluator.evaluate(baseline, stop.finish);

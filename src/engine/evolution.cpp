@@ -505,7 +505,9 @@ void Evolution::refresh_progress() {
   progress_.waiting_for_model = static_cast<std::uint64_t>(
       std::count_if(in_flight_.begin(), in_flight_.end(), [](const auto& entry) { return entry.second.asks_model; }));
   progress_.seconds = earlier_seconds_ + std::chrono::duration<double>(monotonic_now() - started_).count();
-  progress_.lane_busy_share = parts_.lane_busy_share();
+  const Lanes::Occupancy occupancy = parts_.occupancy();
+  progress_.lane_busy_share = occupancy.lanes;
+  progress_.builds_at_once = occupancy.builds;
   const Archive& archive = parts_.scheduler.archive(IslandId{0});
   progress_.archive = archive.stats();
   if (const Elite* elite = archive.best()) {

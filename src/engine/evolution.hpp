@@ -25,6 +25,7 @@
 #include "base/bounded_queue.hpp"
 #include "base/clock.hpp"
 #include "base/worker_pool.hpp"
+#include "evaluate/lanes.hpp"
 #include "prompt/prompt_builder.hpp"
 #include "search/scheduler.hpp"
 #include "source/patch_apply.hpp"
@@ -44,7 +45,7 @@ struct EvolutionParts {
   RunStore& store;
   WorkerPool& workers;
   EventSink& events;
-  std::function<double()> lane_busy_share;
+  std::function<Lanes::Occupancy()> occupancy;
 };
 
 /// One run, from its start or from where its run.db ends. Used by one thread, the coordinator: it alone touches

@@ -12,6 +12,7 @@
 
 #include "archive/grid_archive.hpp"
 #include "base/clock.hpp"
+#include "base/cpu_set.hpp"
 #include "base/files.hpp"
 #include "base/worker_pool.hpp"
 #include "core/task_yaml.hpp"
@@ -146,13 +147,17 @@ Result<RunOutcome> run_sitting(const Task& task, const SourceTree& baseline, con
     prompts = std::move(*loaded);
   }
   const std::unique_ptr<FitnessFunction> fitness = make_fitness(task.fitness);
-  MeasurementLane lane;
+  const std::vector<int> cpus = usable_cpus();
+  Result<LanePlan> plan = plan_lanes(cpus, options.lanes.lanes, options.lanes.lane_cpus);
+  if (!plan) return plan.error();
+  events.on_notice(plan->describe(cpus.size()));
+  Lanes lanes(std::move(*plan));
   Result<std::unique_ptr<Evaluator>> evaluator =
-      make_local_evaluator(task, baseline, lane, {folder / kWorkspaces, options.workers});
+      make_local_evaluator(task, baseline, lanes, {folder / kWorkspaces, options.workers});
   if (!evaluator) return evaluator.error();
   WorkerPool workers(options.workers);
   Evolution evolution({task, baseline, *scheduler, **evaluator, *fitness, chat, prompts.get(), store, workers, events,
-                       [&lane] { return lane.busy_share(); }},
+                       [&lanes] { return lanes.occupancy(); }},
                       options, stop);
 
   say_what_proposes(task, chat != nullptr, events);
@@ -230,6 +235,7 @@ Result<RunOutcome> resume(const std::filesystem::path& folder, const ResumeOptio
   }
   options->iterations = changes.iterations.value_or(options->iterations);
   options->workers = changes.workers;
+  options->lanes = changes.lanes;
   if (auto completed = complete(*task, *options, *baseline); !completed) return completed.error();
   if (auto kept = (*store)->set_options(run_options_to_json(*options, *task)); !kept) return kept.error();
   Result<std::unique_ptr<ChatClient>> chat = make_chat(*task, *options, std::move(key));

@@ -72,8 +72,8 @@ Result<void> make_workspaces_folder(const std::filesystem::path& folder) {
 
 class LocalEvaluator final : public Evaluator {
  public:
-  LocalEvaluator(const Task& task, const SourceTree& baseline, MeasurementLane& lane, LocalEvaluatorOptions options)
-      : task_(task), baseline_tree_(baseline), lane_(lane), options_(std::move(options)) {}
+  LocalEvaluator(const Task& task, const SourceTree& baseline, Lanes& lanes, LocalEvaluatorOptions options)
+      : task_(task), baseline_tree_(baseline), lanes_(lanes), options_(std::move(options)) {}
 
   ~LocalEvaluator() override {
     idle_.clear();
@@ -134,7 +134,7 @@ class LocalEvaluator final : public Evaluator {
     if (auto ready = build_baseline(stop, &evaluation); !ready) return ready.error();
     if (evaluation.status != EvaluationStatus::passed) return evaluation;
     const std::lock_guard lock(baseline_mutex_);
-    const MeasurementLane::Turn turn = lane_.measure();
+    const Lanes::Turn turn = lanes_.measure();
     BenchmarkResult benchmark;
     for (int run = -task_.benchmark.warmup; run < task_.sampling.min_pairs; ++run) {
       BenchmarkRun measured;
@@ -186,7 +186,7 @@ class LocalEvaluator final : public Evaluator {
     // A file that the patch writes to or behind a symlink of the source.
     if (!checked_out) return std::optional(Fate{EvaluationStatus::patch_rejected, checked_out.error().message});
 
-    const MeasurementLane::Turn turn = lane_.build();
+    const Lanes::Turn turn = lanes_.build();
     for (const auto& [stage, command] : {std::pair{Stage::build, &task_.build}, std::pair{Stage::test, &task_.test}}) {
       if (command->command.empty()) continue;
       CommandResult result;
@@ -206,7 +206,7 @@ class LocalEvaluator final : public Evaluator {
                                             BenchmarkResult& benchmark, Evaluation& evaluation,
                                             const std::stop_token& stop) {
     const std::lock_guard lock(baseline_mutex_);
-    const MeasurementLane::Turn turn = lane_.measure();
+    const Lanes::Turn turn = lanes_.measure();
     for (int pair = -task_.benchmark.warmup; pair < pairs; ++pair) {
       BenchmarkRun of_candidate;
       BenchmarkRun of_baseline;
@@ -284,7 +284,7 @@ class LocalEvaluator final : public Evaluator {
 
   const Task& task_;
   const SourceTree& baseline_tree_;
-  MeasurementLane& lane_;
+  Lanes& lanes_;
   const LocalEvaluatorOptions options_;
 
   std::mutex baseline_mutex_;  ///< Taken before the lane; held while the baseline's workspace is built or measured.
@@ -297,10 +297,10 @@ class LocalEvaluator final : public Evaluator {
 
 }  // namespace
 
-Result<std::unique_ptr<Evaluator>> make_local_evaluator(const Task& task, const SourceTree& baseline,
-                                                        MeasurementLane& lane, LocalEvaluatorOptions options) {
+Result<std::unique_ptr<Evaluator>> make_local_evaluator(const Task& task, const SourceTree& baseline, Lanes& lanes,
+                                                        LocalEvaluatorOptions options) {
   if (auto made = make_workspaces_folder(options.folder); !made) return made.error();
-  return std::unique_ptr<Evaluator>(std::make_unique<LocalEvaluator>(task, baseline, lane, std::move(options)));
+  return std::unique_ptr<Evaluator>(std::make_unique<LocalEvaluator>(task, baseline, lanes, std::move(options)));
 }
 
 }  // namespace aiopt

@@ -1,4 +1,4 @@
-/// The Evaluator of this machine: a workspace a worker, stages in order, one measurement lane.
+/// The Evaluator of this machine: a workspace a worker, stages in order, measurement on lanes.
 
 #pragma once
 
@@ -11,7 +11,7 @@
 #include <aiopt/source_tree.hpp>
 #include <aiopt/task.hpp>
 
-#include "evaluate/measurement_lane.hpp"
+#include "evaluate/lanes.hpp"
 
 namespace aiopt {
 
@@ -22,10 +22,10 @@ struct LocalEvaluatorOptions {
 
 /// Workspaces are made when first needed. The baseline has one of its own, built once, for the pairs.
 ///
-/// @param task, baseline, lane  Borrowed; outlive the evaluator.
+/// @param task, baseline, lanes  Borrowed; outlive the evaluator.
 /// @return invalid_argument if `options.folder` is there and no earlier evaluator made it; one that a killed run left
 ///         is removed first.
-Result<std::unique_ptr<Evaluator>> make_local_evaluator(const Task& task, const SourceTree& baseline,
-                                                        MeasurementLane& lane, LocalEvaluatorOptions options);
+Result<std::unique_ptr<Evaluator>> make_local_evaluator(const Task& task, const SourceTree& baseline, Lanes& lanes,
+                                                        LocalEvaluatorOptions options);
 
 }  // namespace aiopt

@@ -132,6 +132,7 @@ std::string progress_line(const RunProgress& progress, double evaluations_per_mi
       fmt::format("[{}/{}] best {} | {:.1f}/min | {} cells, {:.1f} % | lane {:.0f} %", progress.evaluations,
                   progress.budget, format_ratio(progress.best_speedup), evaluations_per_minute,
                   progress.archive.num_elites, 100.0 * progress.archive.coverage, 100.0 * progress.lane_busy_share);
+  if (progress.builds_at_once >= 0.005) line += fmt::format(" | builds {:.2f}", progress.builds_at_once);
   if (progress.waiting_for_model > 0) line += fmt::format(" | {} at the model", progress.waiting_for_model);
   if (progress.evaluating > 0) line += fmt::format(" | {} evaluating", progress.evaluating);
   const std::uint64_t tokens = progress.tokens.prompt_tokens + progress.tokens.completion_tokens;

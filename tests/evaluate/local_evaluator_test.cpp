@@ -26,7 +26,7 @@ struct Fixture {
   TemporaryFolder folder;
   Task task;
   SourceTree baseline;
-  MeasurementLane lane;
+  Lanes lanes;
   std::unique_ptr<Evaluator> evaluator;
 
   Fixture() {
@@ -50,7 +50,7 @@ struct Fixture {
   void make(int workspaces = 1) {
     evaluator.reset();
     Result<std::unique_ptr<Evaluator>> made =
-        make_local_evaluator(task, baseline, lane, {folder.path() / "workspaces", workspaces});
+        make_local_evaluator(task, baseline, lanes, {folder.path() / "workspaces", workspaces});
     REQUIRE(made);
     evaluator = std::move(*made);
   }
@@ -151,7 +151,7 @@ TEST_CASE_FIXTURE(Fixture, "a folder that no evaluator made is not removed") {
   const auto mine = folder.path() / "mine";
   std::filesystem::create_directories(mine);
   std::ofstream(mine / "thesis.txt") << "two years of work\n";
-  const auto refused = make_local_evaluator(task, baseline, lane, {mine, 1});
+  const auto refused = make_local_evaluator(task, baseline, lanes, {mine, 1});
   REQUIRE_FALSE(refused);
   CHECK(refused.error().message.find("was not made by aiopt") != std::string::npos);
   CHECK(std::filesystem::exists(mine / "thesis.txt"));

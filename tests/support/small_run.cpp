@@ -75,9 +75,9 @@ Result<RunEnd> SmallRun::run(RunStore& store, ChatClient& chat, const EvolutionO
   const auto fitness = make_causal_fitness(task.fitness);
   sink = RecordingSink{};
   sink.after_told = after_told;
-  Evolution evolution(
-      {task, baseline, scheduler, evaluator, *fitness, &chat, &*prompts_, store, workers, sink, [] { return 0.0; }},
-      options, std::move(stop));
+  Evolution evolution({task, baseline, scheduler, evaluator, *fitness, &chat, &*prompts_, store, workers, sink,
+                       [] { return Lanes::Occupancy(); }},
+                      options, std::move(stop));
   Result<RunEnd> end = evolution.run();
   progress = evolution.progress();
   return end;

@@ -92,12 +92,14 @@ TEST_CASE("the live line has progress, pace, best, coverage, lane, tokens and th
   progress.archive.num_elites = 9;
   progress.archive.coverage = 0.045;
   progress.lane_busy_share = 0.71;
+  progress.builds_at_once = 1.25;
   progress.waiting_for_model = 2;
   progress.evaluating = 1;
   progress.tokens = {11'000, 1'500};
   progress.usd = 0.12;
   CHECK(progress_line(progress, 10.0) ==
-        "[20/60] best 2.31x | 10.0/min | 9 cells, 4.5 % | lane 71 % | 2 at the model | 1 evaluating | 12k tokens | "
+        "[20/60] best 2.31x | 10.0/min | 9 cells, 4.5 % | lane 71 % | builds 1.25 | 2 at the model | 1 evaluating | "
+        "12k tokens | "
         "$0.12 | "
         "4 min 00 s left");
 }
