@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,18 +30,24 @@
 
 #include "base/bounded_text.hpp"
 #include "base/file_descriptor.hpp"
+#include "base/orphans.hpp"
 #include "base/supervisor.hpp"
+#include "base/sync_counter.hpp"
 #include "base/text.hpp"
 #include "base/thread_sampler.hpp"
+#include "base/tree_cgroup.hpp"
 
 namespace aiopt {
 namespace {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
 
-/// How long the supervisor may need to end the tree. Longer only if a process hangs in the kernel (a dead NFS
-/// server) or belongs to another user; the supervisor stays and goes on trying then, aiopt does not wait for it.
+/// How long the supervisor may need to end the tree. Longer only if the command keeps it from it, or a process hangs
+/// in the kernel (a dead NFS server) or belongs to another user. Then aiopt kills the supervisor and tries itself.
 constexpr std::chrono::seconds kEndPatience{10};
+constexpr std::chrono::seconds kOwnPatience{5};
+/// So often it is looked whether the command stopped its supervisor.
+constexpr std::chrono::milliseconds kLookInterval{500};
 /// By so much may the command have grown between its fork and its execve.
 constexpr std::int64_t kFloorSlackBytes = 262'144;
 /// Keeps a deadline's arithmetic from overflowing.
@@ -109,6 +117,37 @@ class CStrings {
   std::vector<char*> pointers_;
 };
 
+std::vector<LimitToSet> limits_of(const ResourceLimits& wanted) {
+  std::vector<LimitToSet> limits;
+  const auto add = [&](int resource, std::uint64_t value, std::uint64_t grace = 0) {
+    if (value != 0) limits.push_back({resource, {value, value + grace}});
+  };
+  add(RLIMIT_AS, wanted.address_space_bytes);
+  add(RLIMIT_FSIZE, wanted.file_bytes);
+  add(RLIMIT_NOFILE, wanted.open_files);
+  add(RLIMIT_NPROC, wanted.processes);
+  add(RLIMIT_CPU, wanted.cpu_seconds, 1);  // At the lower one SIGXCPU, which names the cause; at the higher SIGKILL.
+  return limits;
+}
+
+/// CPU numbers as sched_setaffinity(2) takes them.
+class CpuMask {
+ public:
+  explicit CpuMask(const std::vector<int>& cpus) {
+    if (cpus.empty()) return;
+    const auto count = static_cast<std::size_t>(*std::max_element(cpus.begin(), cpus.end())) + 1;
+    sets_.resize((count + CPU_SETSIZE - 1) / CPU_SETSIZE);
+    for (cpu_set_t& set : sets_) CPU_ZERO(&set);
+    for (const int cpu : cpus) CPU_SET_S(static_cast<std::size_t>(cpu), bytes(), sets_.data());
+  }
+
+  const cpu_set_t* get() const { return sets_.empty() ? nullptr : sets_.data(); }
+  std::size_t bytes() const { return sets_.size() * sizeof(cpu_set_t); }
+
+ private:
+  std::vector<cpu_set_t> sets_;
+};
+
 /// Names that no child sees.
 struct SecretNames {
   std::mutex mutex;
@@ -161,6 +200,23 @@ bool holds_null(const Command& command, const std::vector<std::string>& argument
                      [&](const auto& variable) { return null_in(variable.first) || null_in(variable.second); });
 }
 
+/// What is wrong with a command before anything is tried; "" if nothing is.
+std::string_view mistake_in(const Command& command, const std::vector<std::string>& arguments) {
+  if (holds_null(command, arguments)) return "it holds a null character";
+  if (arguments.front().empty()) return "its wrapper has no name";
+  const auto& passed = command.passed_descriptors;
+  if (passed.size() > Launch::kMostPassed) return "too many descriptors are passed to it";
+  if (std::any_of(passed.begin(), passed.end(), [](const auto& one) { return one.descriptor < 0 || one.target < 3; })) {
+    return "a descriptor that is passed to it is not open, or would be one of 0 to 2";
+  }
+  constexpr int kMostCpus = 1 << 16;
+  const auto& cpus = command.cpus;
+  if (std::any_of(cpus.begin(), cpus.end(), [](int cpu) { return cpu < 0 || cpu >= kMostCpus; })) {
+    return "it is given a CPU that there can't be";
+  }
+  return {};
+}
+
 /// Signals are blocked while it lives, so that none of aiopt's handlers runs in a child that was just forked.
 class BlockedSignals {
  public:
@@ -193,8 +249,8 @@ class RunningCommand {
       [[maybe_unused]] const ssize_t written = ::write(wish_.get(), &one, sizeof one);
     });
     listen();
+    end_what_is_left();
     drain();
-    if (is_over_ || !report_pipe_.is_open()) wait_for_supervisor();
     if (start_error_) return *start_error_;
     return result();
   }
@@ -218,6 +274,14 @@ class RunningCommand {
     const CStrings programs(paths_of(arguments.front(), environment));
     const CStrings argument_list(arguments);
     const CStrings variables(environment);
+    const std::vector<LimitToSet> limits = limits_of(command_.limits);
+    const CpuMask cpus(command_.cpus);
+    std::vector<DescriptorMove> passed;
+    for (const PassedDescriptor& one : command_.passed_descriptors) passed.push_back({one.descriptor, one.target});
+    if (command_.limits.tree_memory_bytes != 0 || command_.limits.tree_processes != 0) {
+      cgroup_.emplace(TreeCgroup::Limits{command_.limits.tree_memory_bytes, command_.limits.tree_processes});
+    }
+    const std::vector<int> groups = cgroup_ ? cgroup_->join_descriptors() : std::vector<int>();
     Launch launch;
     launch.programs = programs.get();
     launch.arguments = argument_list.get();
@@ -228,7 +292,18 @@ class RunningCommand {
     launch.errors = errors.write.get();
     launch.control = control.read.get();
     launch.report = report.write.get();
-    if (auto forked = fork_supervisor(launch); !forked) return forked;
+    launch.passed = passed;
+    launch.limits = limits;
+    launch.groups = groups;
+    if (cgroup_) {
+      launch.stop_forks = cgroup_->stop_forks_descriptor();
+      launch.kill_group = cgroup_->kill_descriptor();
+    }
+    launch.cpus = cpus.get();
+    launch.cpus_bytes = cpus.bytes();
+    launch.no_new_privileges = command_.no_new_privileges;
+    if (command_.count_syncs) launch.sync_events = sync_events();
+    if (auto forked = start_supervisor(launch); !forked) return forked;
 
     out_pipe_ = std::move(out.read);
     errors_pipe_ = std::move(errors.read);
@@ -237,15 +312,16 @@ class RunningCommand {
     return {};
   }
 
-  Result<void> fork_supervisor(const Launch& launch) {
+  Result<void> start_supervisor(const Launch& launch) {
     const BlockedSignals blocked;
     started_ = std::chrono::steady_clock::now();
     deadline_ = started_ + std::min<std::chrono::milliseconds>(command_.timeout, kLongestTimeout);
-    supervisor_ = ::fork();
+    supervisor_ = fork_supervisor();
     if (supervisor_ == 0) supervise(launch);
     if (supervisor_ < 0) return system_error(fmt::format("cannot start {}: fork", name_), errno);
     if (command_.count_threads) sampler_.emplace(supervisor_);
     next_sample_ = started_;
+    next_look_ = started_ + kLookInterval;
     return {};
   }
 
@@ -256,6 +332,7 @@ class RunningCommand {
       if (now >= deadline_ && is_ending_) return;
       if (now >= deadline_) end_tree(TimedOut{});
       if (sampler_ && now >= next_sample_) sample(now);
+      if (now >= next_look_) look_after_supervisor(now);
 
       std::array<pollfd, 4> events{{{out_pipe_.get(), POLLIN, 0},
                                     {errors_pipe_.get(), POLLIN, 0},
@@ -271,7 +348,8 @@ class RunningCommand {
 
   /// Rounded up: a time-out of 0 again and again would spin until the deadline.
   int milliseconds_to_wait() const {
-    const SteadyTime until = sampler_ && !is_ending_ ? std::min(deadline_, next_sample_) : deadline_;
+    SteadyTime until = std::min(deadline_, next_look_);
+    if (sampler_ && !is_ending_) until = std::min(until, next_sample_);
     const auto wait = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
     return static_cast<int>(std::clamp<std::int64_t>(wait, 0, 60'000));
   }
@@ -283,11 +361,20 @@ class RunningCommand {
     next_sample_ = now + std::max<SteadyTime::duration>(ThreadSampler::kInterval, kSamplerRest * (after - now));
   }
 
+  /// Nobody stops a supervisor but its command. If that is to end anyway, aiopt does it without the supervisor.
+  void look_after_supervisor(SteadyTime now) {
+    next_look_ = now + kLookInterval;
+    siginfo_t stopped{};
+    if (::waitid(P_PID, static_cast<id_t>(supervisor_), &stopped, WSTOPPED | WNOHANG) != 0) return;
+    if (stopped.si_pid == supervisor_) ::kill(supervisor_, is_ending_ ? SIGKILL : SIGCONT);
+  }
+
   void end_tree(std::variant<Exited, Signalled, TimedOut, Cancelled> why) {
     wished_end_ = why;
     is_ending_ = true;
     control_.close();
     deadline_ = std::chrono::steady_clock::now() + kEndPatience;
+    next_look_ = std::chrono::steady_clock::now();
   }
 
   /// @return Whether there may be more at once.
@@ -342,9 +429,21 @@ class RunningCommand {
     }
   }
 
-  void wait_for_supervisor() const {
-    while (::waitpid(supervisor_, nullptr, 0) < 0 && errno == EINTR) {
+  /// The supervisor, and if it did not end the tree, all that it left to aiopt.
+  void end_what_is_left() {
+    if (!is_over_ && report_pipe_.is_open()) ::kill(supervisor_, SIGKILL);
+    if (!wait_for_supervisor(supervisor_, kEndPatience)) {
+      ::kill(supervisor_, SIGKILL);
+      if (!wait_for_supervisor(supervisor_, kOwnPatience)) return;
     }
+    if (!is_over_ && !start_error_) {
+      if (cgroup_) {
+        [[maybe_unused]] ssize_t written = ::write(cgroup_->stop_forks_descriptor(), "0", 1);
+        written = ::write(cgroup_->kill_descriptor(), "1", 1);
+      }
+      end_orphans(started_, kOwnPatience);
+    }
+    forget_supervisor(supervisor_);
   }
 
   CommandResult result() const {
@@ -357,6 +456,14 @@ class RunningCommand {
     if (is_over_) {
       result.cpu_time = std::chrono::microseconds(report_->cpu_us);
       result.peak_rss_bytes = peak_rss_bytes();
+      result.bytes_written = static_cast<std::uint64_t>(report_->bytes_written);
+      result.processes_left = report_->processes_left;
+      result.cpu_after_end = std::chrono::microseconds(report_->cpu_after_end_us);
+      if (report_->syncs >= 0) result.syncs = static_cast<std::uint64_t>(report_->syncs);
+    }
+    if (cgroup_) {
+      result.tree_peak_bytes = cgroup_->peak_bytes();
+      result.hit_memory_limit = cgroup_->hit_memory_limit();
     }
     // Whatever used the CPU ran, even if it came and went between two samples.
     if (sampler_) result.thread_time = std::max(sampler_->thread_time(), result.cpu_time);
@@ -372,8 +479,8 @@ class RunningCommand {
   std::variant<Exited, Signalled, TimedOut, Cancelled> end() const {
     const bool ended_by_itself = report_ && !report_->was_asked;
     if (wished_end_ && !ended_by_itself) return *wished_end_;
-    // The command killed the supervisor, which only a hostile one does.
-    if (!report_) return Signalled{SIGKILL};
+    // The command killed the supervisor, before or after it ended, which only a hostile one does.
+    if (!is_over_) return Signalled{SIGKILL};
     if (WIFSIGNALED(report_->value)) return Signalled{WTERMSIG(report_->value)};
     return Exited{WEXITSTATUS(report_->value)};
   }
@@ -393,7 +500,9 @@ class RunningCommand {
   SteadyTime started_;
   SteadyTime deadline_;  ///< Of the command; once it is ending, of the supervisor's patience.
   SteadyTime next_sample_;
+  SteadyTime next_look_;  ///< At the supervisor.
   std::optional<ThreadSampler> sampler_;
+  std::optional<TreeCgroup> cgroup_;
 
   bool is_ending_ = false;
   bool is_over_ = false;
@@ -408,16 +517,20 @@ std::string quoted(const std::string& line) {
   return fmt::format("'{}'", shorten_middle(lines.empty() ? "" : lines.front(), 80));
 }
 
-Result<CommandResult> run(const std::vector<std::string>& arguments, const Command& command, std::string name,
+Result<CommandResult> run(const std::vector<std::string>& program, const Command& command, std::string name,
                           std::stop_token stop) {
-  if (holds_null(command, arguments)) {
-    return Error{Error::Code::invalid_argument, fmt::format("cannot start {}: it holds a null character", name)};
+  std::vector<std::string> arguments = command.wrapper;
+  arguments.insert(arguments.end(), program.begin(), program.end());
+  if (const std::string_view mistake = mistake_in(command, arguments); !mistake.empty()) {
+    return Error{Error::Code::invalid_argument, fmt::format("cannot start {}: {}", name, mistake)};
   }
   if (stop.stop_requested()) {
     CommandResult result;
     result.end = Cancelled{};
     return result;
   }
+  // What can't be started is the wrapper; of the program within only that knows.
+  if (!command.wrapper.empty()) name = fmt::format("{} around {}", quoted(command.wrapper.front()), name);
   return RunningCommand(command, std::move(name)).run(arguments, std::move(stop));
 }
 

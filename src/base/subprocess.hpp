@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <variant>
@@ -15,6 +16,25 @@
 #include <aiopt/result.hpp>
 
 namespace aiopt {
+
+/// 0: as inherited. Set with setrlimit(2) in the command's process, so that all its children have them, or with control
+/// groups where they can be made (see probe_containment()); what can't be set is left out.
+struct ResourceLimits {
+  std::uint64_t address_space_bytes = 0;  ///< RLIMIT_AS, of each process.
+  std::uint64_t file_bytes = 0;           ///< RLIMIT_FSIZE: SIGXFSZ, or EFBIG where that is ignored.
+  std::uint64_t open_files = 0;           ///< RLIMIT_NOFILE, of each process.
+  /// RLIMIT_NPROC: of the user, whatever else that user runs; nothing for root outside of a user namespace.
+  std::uint64_t processes = 0;
+  std::uint64_t cpu_seconds = 0;        ///< RLIMIT_CPU, of each process: SIGXCPU, a second later SIGKILL.
+  std::uint64_t tree_memory_bytes = 0;  ///< Of the whole tree, the page cache of its files included.
+  std::uint64_t tree_processes = 0;     ///< Processes and threads of the whole tree.
+};
+
+/// `descriptor`, open here, is open as `target` (3 or higher) in the command.
+struct PassedDescriptor {
+  int descriptor = -1;
+  int target = -1;
+};
 
 struct Command {
   std::string line;  ///< Given to /bin/sh -c.
@@ -27,6 +47,16 @@ struct Command {
   /// Fill CommandResult::thread_time in. Costs a look at /proc every 10 ms: under 2 % of a processor, for with many
   /// threads the looks come less often.
   bool count_threads = false;
+
+  /// A program, looked for in PATH, and its arguments, put before the command's own: {"bwrap", ..., "--"}.
+  std::vector<std::string> wrapper;
+  std::vector<PassedDescriptor> passed_descriptors;  ///< Beside 0 to 2; at most 16. Lent until the command has ended.
+  ResourceLimits limits;
+  /// prctl(2), PR_SET_NO_NEW_PRIVS; from Linux 6.12 on its tree can't signal any process outside of it either
+  /// (Landlock), neither its supervisor nor aiopt.
+  bool no_new_privileges = false;
+  std::vector<int> cpus;     ///< sched_setaffinity(2) of the command, see base/cpu_set.hpp; empty: as inherited.
+  bool count_syncs = false;  ///< Fill CommandResult::syncs in where the kernel lets us. What it costs: SyncCounter.
 };
 
 struct Exited {
@@ -53,6 +83,17 @@ struct CommandResult {
   /// (a process keeps its peak over execve(2)), unless count_threads is set: then it is sampled.
   std::uint64_t peak_rss_bytes = 0;
 
+  // Of the whole tree; 0 and empty if the command killed its supervisor.
+  std::uint64_t bytes_written = 0;     ///< To files on disks: as the kernel charges it to who dirtied the pages.
+  std::optional<std::uint64_t> syncs;  ///< fsync, fdatasync, msync(MS_SYNC), O_DSYNC writes...; empty: not counted.
+  /// How many processes were still there when the command had ended by itself; they were killed. A wrapper that makes
+  /// a PID namespace kills them itself: then it tells nothing.
+  int processes_left = 0;
+  /// Used by those left after the command had ended by itself; they are killed at once, so it is little.
+  std::chrono::microseconds cpu_after_end{0};
+  std::uint64_t tree_peak_bytes = 0;  ///< Of memory, with limits.tree_memory_bytes only; 0: not measured.
+  bool hit_memory_limit = false;      ///< The kernel killed for want of memory below limits.tree_memory_bytes.
+
   bool succeeded() const;
   /// 0 to 255 as the shell has it: 128 + N for signal N, 124 for a time-out as timeout(1) has it.
   int exit_code() const;
@@ -67,7 +108,11 @@ void hide_from_children(const std::string& variable);
 /// Runs the command and waits for its end. A supervisor process of its own, child subreaper
 /// (prctl(2), PR_SET_CHILD_SUBREAPER), stands between aiopt and the command: whatever the command
 /// left behind, daemons that forked twice too, is killed before this returns, and also if aiopt
-/// itself dies. Safe from any thread.
+/// itself dies. A command that stops its supervisor finds it continued or killed; one that kills it is taken for
+/// killed, and aiopt, a child subreaper too while a command runs, ends what it left. Safe from any thread.
+///
+/// Returns within `timeout` and some seconds, whatever the command does. Only what hangs in the kernel or is another
+/// user's may be alive then.
 ///
 /// @return An Error only if the command could not be started; a failing command is a result.
 Result<CommandResult> run_command(const Command& command, std::stop_token stop = {});

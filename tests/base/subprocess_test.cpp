@@ -23,6 +23,7 @@
 #include <doctest/doctest.h>
 
 #include "base/clock.hpp"
+#include "base/commands.hpp"
 #include "base/files.hpp"
 
 using namespace aiopt;
@@ -33,63 +34,10 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-Command shell(std::string line, std::chrono::milliseconds timeout = 30s) {
-  Command command;
-  command.line = std::move(line);
-  command.timeout = timeout;
-  return command;
-}
-
-CommandResult run(const Command& command, std::stop_token stop = {}) {
-  auto result = run_command(command, std::move(stop));
-  REQUIRE_MESSAGE(result, (result ? "" : result.error().message));
-  return *result;
-}
-
-/// Starts 20 daemons: forked twice, in sessions of their own, deaf to SIGTERM; each writes its number into a file.
-/// Goes on when all have.
-std::string start_daemons(const fs::path& folder) {
-  return "cd " + folder.string() +
-         " && i=0; while [ $i -lt 20 ]; do i=$((i + 1));"
-         " ( setsid sh -c 'trap \"\" TERM HUP INT; echo $$ > tmp.'$i' && mv tmp.'$i' pid.'$i'; sleep 60'"
-         " > log 2>&1 & ) ; done; while [ $(ls | grep -c pid) -lt 20 ]; do sleep 0.02; done; echo started; ";
-}
-
-bool is_alive(pid_t pid) {
-  const auto stat = read_file("/proc/" + std::to_string(pid) + "/stat");
-  if (!stat) return false;
-  const std::size_t name_end = stat->rfind(") ");
-  return name_end != std::string::npos && (*stat)[name_end + 2] != 'Z';
-}
-
-std::vector<pid_t> daemons_of(const fs::path& folder) {
-  std::vector<pid_t> pids;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (!entry.path().filename().string().starts_with("pid.")) continue;
-    if (const auto text = read_file(entry.path())) pids.push_back(static_cast<pid_t>(std::atoi(text->c_str())));
-  }
-  return pids;
-}
-
-int count_alive(const std::vector<pid_t>& pids) {
-  int alive = 0;
-  for (const pid_t pid : pids) alive += is_alive(pid) ? 1 : 0;
-  return alive;
-}
-
 std::size_t count_open_files() {
   std::size_t count = 0;
   for ([[maybe_unused]] const auto& entry : fs::directory_iterator("/proc/self/fd")) ++count;
   return count;
-}
-
-std::string this_program() {
-  return fs::read_symlink("/proc/self/exe").string();
-}
-
-/// Runs one of the skipped test cases below, which are programs for the others to start.
-std::string child_program(const std::string& name) {
-  return this_program() + " --no-skip=1 --test-case='" + name + "'";
 }
 
 void spin_for(std::chrono::milliseconds time) {
