@@ -14,11 +14,10 @@
 #include <cerrno>
 #include <cstdint>
 #include <map>
-#include <optional>
-#include <set>
 #include <string_view>
 #include <system_error>
-#include <unordered_set>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -27,9 +26,12 @@
 #include "base/files.hpp"
 #include "source/build_stamps.hpp"
 #include "source/cache_tag.hpp"
+#include "source/file_copy.hpp"
+#include "source/fingerprint.hpp"
 #include "source/git.hpp"
 #include "source/source_copy.hpp"
 #include "source/text_lines.hpp"
+#include "source/untrusted_folder.hpp"
 
 namespace aiopt {
 namespace {
@@ -38,62 +40,14 @@ namespace fs = std::filesystem;
 
 constexpr const char* kTemporaryName = ".aiopt-new";
 
-std::int64_t nanoseconds(const struct timespec& time) {
-  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
-}
-
-/// What a file looked like when it was last known to be right. The time of the last status change is in it: no program
-/// can set that one back.
-struct Fingerprint {
-  ino_t inode = 0;
-  off_t size = -1;
-  std::int64_t modified_ns = 0;
-  std::int64_t changed_ns = 0;
-  mode_t mode = 0;
-
-  bool operator==(const Fingerprint&) const = default;
-};
-
-Fingerprint fingerprint_of(const struct stat& status) {
-  return {status.st_ino, status.st_size, nanoseconds(status.st_mtim), nanoseconds(status.st_ctim), status.st_mode};
-}
-
 struct KnownFile {
   std::string sha256;
   Fingerprint fingerprint;
 };
 
-/// The paths that git counts to the source: tracked, or new and not ignored. Nothing if `source` is in no work tree, or
-/// git ignores the very files that are to be evolved.
-std::optional<std::vector<std::string>> list_git_files(const fs::path& source, const SourceTree& baseline) {
-  const auto listed = run_git(source, {"ls-files", "-z", "--cached", "--others", "--exclude-standard"});
-  if (!listed || !listed->succeeded()) return std::nullopt;
-  std::unordered_set<std::string> seen;
-  std::vector<std::string> paths;
-  std::string_view rest = listed->out;
-  while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find('\0'), rest.size());
-    std::string path(rest.substr(0, end));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    while (path.ends_with('/')) path.pop_back();  // A repository within this one.
-    // Twice where a merge is not finished; the tag is written anew.
-    if (path.empty() || path == kCacheTagName || !seen.insert(path).second) continue;
-    paths.push_back(std::move(path));
-  }
-  for (const auto& [path, file] : baseline) {
-    if (!seen.contains(path)) return std::nullopt;
-  }
-  return paths;
-}
-
-/// Gives the workspace a repository that shares the source's objects, with the source's HEAD and index entries, so that
-/// a build can ask git for its version. No file of the work tree is written.
-bool clone_repository(const fs::path& source, const fs::path& folder) {
-  std::error_code failure;
-  // A file: a linked work tree or a submodule, whose repository is elsewhere.
-  if (!fs::is_directory(fs::symlink_status(source / ".git", failure))) return false;
-  const auto head = run_git(source, {"rev-parse", "--quiet", "--verify", "HEAD^{commit}"});
-  if (!head || !head->succeeded()) return false;
+/// Gives the workspace a repository that shares the source's objects, with that commit as HEAD and its index entries,
+/// so that a build can ask git for its version. No file of the work tree is written.
+bool clone_repository(const fs::path& source, const fs::path& folder, const std::string& commit) {
   try {
     // upload-pack runs in the source with none of our -c options, so these must come from a file.
     const TemporaryFolder settings("aiopt-git-");
@@ -109,10 +63,19 @@ bool clone_repository(const fs::path& source, const fs::path& folder) {
   }
   // Nothing that a build does with git may reach the source again.
   const auto cut_off = run_git(folder, {"config", "--remove-section", "remote.origin"});
+  // The source may have gone on to another commit.
+  const auto head = run_git(folder, {"update-ref", "HEAD", commit});
   const auto indexed = run_git(folder, {"read-tree", "HEAD"});
+  std::error_code failure;
   fs::create_directories(folder / ".git" / "info", failure);
   const auto excluded = write_file_atomic(folder / ".git" / "info" / "exclude", fmt::format("/{}\n", kCacheTagName));
-  return cut_off && cut_off->succeeded() && indexed && indexed->succeeded() && excluded;
+  return cut_off && cut_off->succeeded() && head && head->succeeded() && indexed && indexed->succeeded() && excluded;
+}
+
+/// How many bytes of `path` are the folder that holds it.
+std::size_t parent_length(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? 0 : slash;
 }
 
 }  // namespace
@@ -120,9 +83,11 @@ bool clone_repository(const fs::path& source, const fs::path& folder) {
 struct Workspace::Impl {
   fs::path folder;
   FileDescriptor root;
-  std::set<std::string> links;  ///< Symbolic links that the source has: nothing may be written through or over them.
+  ProtectedFiles protected_files;
+  std::map<std::string, Fingerprint> protected_prints;
   std::map<std::string, KnownFile> known;
   BuildStamps stamps;
+  std::string broken;  ///< Why the workspace is not to be used further, or "".
 
   ~Impl() {
     root.close();
@@ -134,10 +99,23 @@ struct Workspace::Impl {
                                          std::generic_category().message(number))};
   }
 
-  Error through_link(std::string_view path) const {
-    return {Error::Code::invalid_argument,
-            fmt::format("{} is a symbolic link in the source: a patch cannot change what it points to",
-                        in_backticks(path))};
+  /// Whether a patch would put something in the place of a file, link or folder that no patch may change.
+  Result<void> check_free(const std::string& path) const {
+    const auto& files = protected_files.files;
+    const auto found = files.find(path);
+    if (found == files.end()) {
+      const auto inner = files.lower_bound(path + '/');
+      if (inner == files.end() || !inner->first.starts_with(path + '/')) return {};
+    }
+    const char* const why = found != files.end() && S_ISLNK(found->second.mode)
+                                ? "a symbolic link in the source: a patch cannot change what it points to"
+                                : "in the source and not editable: a patch cannot change it";
+    return Error{Error::Code::invalid_argument, fmt::format("{} is {}", in_backticks(path), why)};
+  }
+
+  bool is_protected_file(const std::string& path) const {
+    const auto found = protected_files.files.find(path);
+    return found != protected_files.files.end() && !S_ISDIR(found->second.mode);
   }
 
   Result<void> open_root() {
@@ -148,6 +126,7 @@ struct Workspace::Impl {
 
   /// The folder's path must still lead to the folder that was made; a build that moved it away broke the workspace.
   Result<void> check_root() const {
+    if (!broken.empty()) return Error{Error::Code::unavailable, broken};
     struct stat by_descriptor {};
     struct stat by_path {};
     const bool same = ::fstat(root.get(), &by_descriptor) == 0 && ::lstat(folder.c_str(), &by_path) == 0 &&
@@ -161,24 +140,15 @@ struct Workspace::Impl {
     return {};
   }
 
-  /// Takes away whatever stands there, a whole folder too.
-  static int remove_entry(int parent, const std::string& name) {
-    if (::unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return 0;
-    if (errno != EISDIR && errno != EPERM) return errno;
-    // By the descriptor, for there is no removal of a tree below one; the entry is a folder, no link.
-    remove_folder(fmt::format("/proc/self/fd/{}/{}", parent, name));
-    struct stat gone {};
-    return ::fstatat(parent, name.c_str(), &gone, AT_SYMLINK_NOFOLLOW) == 0 ? EBUSY : 0;
-  }
-
   /// Opens the folder `name` in `parent`, made or repaired if it is not one any more.
   Result<FileDescriptor> enter(int parent, const std::string& name, const std::string& path) const {
     constexpr int kFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     FileDescriptor folder_there(::openat(parent, name.c_str(), kFlags));
     if (!folder_there.is_open()) {
-      if (links.contains(path)) return through_link(path);
-      if (errno != ENOENT) {
-        if (const int number = remove_entry(parent, name)) return failed(path, number);
+      const int why = errno;
+      if (auto is_free = is_protected_file(path) ? check_free(path) : Result<void>(); !is_free) return is_free.error();
+      if (why != ENOENT) {
+        if (const int number = remove_below(parent, name)) return failed(path, number);
       }
       if (::mkdirat(parent, name.c_str(), 0755) != 0) return failed(path, errno);
       folder_there = FileDescriptor(::openat(parent, name.c_str(), kFlags));
@@ -237,7 +207,7 @@ struct Workspace::Impl {
   /// 0, or the errno. A new file beside the old one, then a rename: nothing is written through a link, and a hard link
   /// that a build made keeps what it has.
   int replace_file(int parent, const std::string& name, const std::string& text, mode_t mode) {
-    if (const int number = remove_entry(parent, kTemporaryName)) return number;
+    if (const int number = remove_below(parent, kTemporaryName)) return number;
     FileDescriptor out(::openat(parent, kTemporaryName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!out.is_open()) return errno;
     for (std::string_view rest = text; !rest.empty();) {
@@ -251,12 +221,12 @@ struct Workspace::Impl {
     if (out.close() != 0) return errno;
     if (::renameat(parent, kTemporaryName, parent, name.c_str()) == 0) return 0;
     if (errno != EISDIR && errno != ENOTEMPTY && errno != EEXIST) return errno;
-    if (const int number = remove_entry(parent, name)) return number;
+    if (const int number = remove_below(parent, name)) return number;
     return ::renameat(parent, kTemporaryName, parent, name.c_str()) == 0 ? 0 : errno;
   }
 
   Result<void> put_file(const std::string& path, const SourceFile& file) {
-    if (links.contains(path)) return through_link(path);
+    if (auto is_free = check_free(path); !is_free) return is_free;
     auto parent = open_parent(path);
     if (!parent) return parent.error();
     const std::string name = path.substr(path.rfind('/') + 1);
@@ -277,14 +247,14 @@ struct Workspace::Impl {
       if (const int number = replace_file(parent->get(), name, *file.text, mode)) return failed(path, number);
     }
     if (::fstatat(parent->get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return failed(path, errno);
-    known[path] = {file.sha256, fingerprint_of(status)};
+    known[path] = {file.sha256, fingerprint_to_keep(status)};
     return {};
   }
 
   Result<void> remove_file(const std::string& path) const {
     auto parent = open_parent(path);
     if (!parent) return parent.error();
-    if (const int number = remove_entry(parent->get(), path.substr(path.rfind('/') + 1))) return failed(path, number);
+    if (const int number = remove_below(parent->get(), path.substr(path.rfind('/') + 1))) return failed(path, number);
     return {};
   }
 
@@ -304,6 +274,49 @@ struct Workspace::Impl {
     }
     return {};
   }
+
+  Error give_up(Error error) {
+    broken = fmt::format("the workspace {} is not to be used further: {}", folder.string(), error.message);
+    return error;
+  }
+
+  /// Whether a protected file is what it was. Its bytes are read only where lstat(2) says that it was touched.
+  bool is_intact(int parent, const std::string& path, const ProtectedFile& file) {
+    const std::string name = name_of(path);
+    struct stat status {};
+    if (parent < 0 || ::fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return false;
+    if (S_ISDIR(file.mode)) return S_ISDIR(status.st_mode);  // Permissions are put right by whoever enters it.
+    Fingerprint& print = protected_prints[path];
+    if (print == fingerprint_of(status)) return true;
+    if ((status.st_mode & S_IFMT) != (file.mode & S_IFMT)) return false;
+    if (S_ISLNK(file.mode)) {
+      std::string target(file.link_target.size() + 1, '\0');
+      const ssize_t length = ::readlinkat(parent, name.c_str(), target.data(), target.size());
+      target.resize(length < 0 ? 0 : static_cast<std::size_t>(length));
+      if (target != file.link_target) return false;
+    } else {
+      if ((status.st_mode & 07777) != (file.mode & 07777)) return false;
+      const FileDescriptor in(::openat(parent, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+      if (!in.is_open() || sha256_of_file(in.get()) != file.sha256) return false;
+    }
+    print = fingerprint_to_keep(status);
+    return true;
+  }
+
+  std::vector<std::string> find_changed_protected() {
+    std::vector<std::string> changed;
+    FileDescriptor parent;
+    std::string parent_path = "/";  // None.
+    for (const auto& [path, file] : protected_files.files) {
+      if (file.may_change) continue;
+      if (path.compare(0, parent_length(path), parent_path) != 0) {
+        parent_path = parent_of(path);
+        parent = open_below(root.get(), parent_path);
+      }
+      if (!is_intact(parent.get(), path, file)) changed.push_back(path);
+    }
+    return changed;
+  }
 };
 
 Workspace::Workspace(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -319,7 +332,23 @@ Result<void> Workspace::check_out(const SourceTree& tree) {
   return impl_->check_out(tree);
 }
 
+std::vector<std::string> Workspace::changed_protected() {
+  std::vector<std::string> changed = impl_->find_changed_protected();
+  if (!changed.empty()) {
+    impl_->give_up({Error::Code::unavailable,
+                    fmt::format("{} was changed by a program that ran in it", in_backticks(changed.front()))});
+  }
+  return changed;
+}
+
 Result<Workspace> Workspace::create(const fs::path& source, const fs::path& folder, const SourceTree& baseline) {
+  auto protected_files = read_protected(source, baseline);
+  if (!protected_files) return protected_files.error();
+  return create(source, folder, baseline, *protected_files);
+}
+
+Result<Workspace> Workspace::create(const fs::path& source, const fs::path& folder, const SourceTree& baseline,
+                                    const ProtectedFiles& protected_files) {
   std::error_code failure;
   const fs::path from = fs::canonical(source, failure);
   if (failure || !fs::is_directory(from)) {
@@ -333,20 +362,30 @@ Result<Workspace> Workspace::create(const fs::path& source, const fs::path& fold
   }
   fs::create_directories(made.parent_path(), failure);
 
-  const auto listed = list_git_files(from, baseline);
-  if (!listed || !clone_repository(from, made)) remove_folder(made);
+  const std::string& commit = protected_files.commit;
+  if (commit.empty() || !clone_repository(from, made, commit)) remove_folder(made);
   fs::create_directory(made, failure);
   if (!fs::is_directory(made)) {
     return Error{Error::Code::io, fmt::format("cannot make the workspace {}: {}", made.string(), failure.message())};
   }
   auto impl = std::make_unique<Impl>();  // From here on its end removes the folder.
   impl->folder = made;
-  // Before the copy: a workspace within its source must not be copied into itself.
+  impl->protected_files = protected_files;
   if (auto tagged = write_cache_tag(made); !tagged) return tagged.error();
-  auto copied = listed ? copy_source(from, made, *listed) : copy_source(from, made);
-  if (!copied) return copied.error();
-  impl->links = std::move(copied->links);
+
+  // What came to the source since it was read is no part of the run.
+  std::vector<SourceEntry> entries;
+  for (const auto& [path, file] : protected_files.files) entries.push_back({path, file.mode, file.link_target});
+  for (const auto& [path, file] : baseline) entries.push_back({path, S_IFREG, ""});
+  if (auto copied = copy_source(from, made, entries); !copied) return copied.error();
   if (auto opened = impl->open_root(); !opened) return opened.error();
+  if (const auto changed = impl->find_changed_protected(); !changed.empty()) {
+    const std::string others = changed.size() > 1 ? fmt::format(", and {} more", changed.size() - 1) : "";
+    return Error{Error::Code::unavailable,
+                 fmt::format("{} of the source {} changed since the run began{}: what was measured no longer compares; "
+                             "put it back, or begin a new run",
+                             in_backticks(changed.front()), from.string(), others)};
+  }
   if (auto checked_out = impl->check_out(baseline); !checked_out) return checked_out.error();
   return Workspace(std::move(impl));
 }

@@ -5,9 +5,12 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <aiopt/result.hpp>
 #include <aiopt/source_tree.hpp>
+
+#include "source/protected_files.hpp"
 
 namespace aiopt {
 
@@ -18,9 +21,14 @@ class Workspace {
   /// ones too, without those that git ignores (reflinks where the file system has them). At the top of a git work tree
   /// with a commit, a clone that shares the source's objects gives `folder` its history. Nothing is written to
   /// `source`. `folder` may lie within `source`: a CACHEDIR.TAG in it keeps it from being copied into itself or into
-  /// another. What becomes of symbolic links is told at copy_source().
+  /// another. What becomes of symbolic links is told at list_source().
   ///
-  /// @param baseline  load_source_tree() of `source`.
+  /// @param baseline         load_source_tree() of `source`.
+  /// @param protected_files  read_protected() of `source`, once at the start of a run: what is new in `source` since is
+  ///                         not copied. Without it: of this moment.
+  /// @return unavailable if a protected file is not what it was; the message names it.
+  static Result<Workspace> create(const std::filesystem::path& source, const std::filesystem::path& folder,
+                                  const SourceTree& baseline, const ProtectedFiles& protected_files);
   static Result<Workspace> create(const std::filesystem::path& source, const std::filesystem::path& folder,
                                   const SourceTree& baseline);
 
@@ -32,9 +40,17 @@ class Workspace {
   /// build sees what changed and nothing else. A file that something else changed or replaced (by a symlink, say) since
   /// is put right; nothing is ever written through a symbolic link.
   ///
-  /// @return invalid_argument if a file of `tree` would lie on or behind a symbolic link of the source: the patch's
-  ///         fault. io, unavailable: the workspace is not to be used further.
+  /// @return invalid_argument if a file of `tree` would lie on or behind a symbolic link of the source, or in the place
+  ///         of a protected file: the patch's fault. io, unavailable: the workspace is not to be used further.
   Result<void> check_out(const SourceTree& tree);
+
+  /// The protected files that are no longer what they were: content, permissions, replaced, gone (but those that
+  /// `may_change`). Asked after the build, the test, and the last benchmark. Only what lstat(2) says was touched is
+  /// read; a file with the same bytes is intact, whatever its time.
+  ///
+  /// If it names any, the workspace is broken: what was built from such a file cannot be told from the rest, so all
+  /// functions but this and folder() return unavailable from then on. Make a new one.
+  std::vector<std::string> changed_protected();
 
   const std::filesystem::path& folder() const;
 
