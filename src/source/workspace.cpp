@@ -11,9 +11,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cerrno>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -28,6 +30,7 @@
 #include "source/cache_tag.hpp"
 #include "source/file_copy.hpp"
 #include "source/fingerprint.hpp"
+#include "source/folder_seal.hpp"
 #include "source/git.hpp"
 #include "source/source_copy.hpp"
 #include "source/text_lines.hpp"
@@ -87,9 +90,11 @@ struct Workspace::Impl {
   std::map<std::string, Fingerprint> protected_prints;
   std::map<std::string, KnownFile> known;
   BuildStamps stamps;
+  std::optional<FolderSeal> seal;
   std::string broken;  ///< Why the workspace is not to be used further, or "".
 
   ~Impl() {
+    seal.reset();
     root.close();
     remove_folder(folder);
   }
@@ -260,6 +265,12 @@ struct Workspace::Impl {
 
   Result<void> check_out(const SourceTree& tree) {
     if (auto checked = check_root(); !checked) return checked;
+    if (seal) {
+      // What the last candidate left must not reach this one, whether or not anybody asked.
+      auto restored = seal->restore();
+      seal.reset();
+      if (!restored) return give_up(restored.error());
+    }
     // First what goes: a file may stand where a folder is to be.
     for (auto entry = known.begin(); entry != known.end();) {
       if (tree.contains(entry->first)) {
@@ -330,6 +341,23 @@ const fs::path& Workspace::folder() const {
 
 Result<void> Workspace::check_out(const SourceTree& tree) {
   return impl_->check_out(tree);
+}
+
+Result<void> Workspace::seal(const std::vector<std::string>& data) {
+  impl_->seal.reset();
+  if (auto checked = impl_->check_root(); !checked) return checked;
+  auto sealed = FolderSeal::make(impl_->root.get(), impl_->folder.string() + ".data", data);
+  if (!sealed) return sealed.error();
+  impl_->seal.emplace(std::move(*sealed));
+  return {};
+}
+
+Result<RunTraces> Workspace::restore() {
+  assert(impl_->seal && "seal() first");
+  if (auto checked = impl_->check_root(); !checked) return checked.error();
+  auto traces = impl_->seal->restore();
+  if (!traces) return impl_->give_up(traces.error());
+  return traces;
 }
 
 std::vector<std::string> Workspace::changed_protected() {

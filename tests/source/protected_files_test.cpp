@@ -183,6 +183,7 @@ TEST_CASE("a program that changes a protected file is noticed, whatever it does 
   REQUIRE_FALSE(checked_out);
   CHECK(checked_out.error().code == Error::Code::unavailable);
   CHECK(checked_out.error().message.find("was changed by a program") != std::string::npos);
+  CHECK_FALSE(workspace.seal({}));
 }
 
 TEST_CASE("a protected file that was only touched, or written anew with the same bytes, is intact") {
