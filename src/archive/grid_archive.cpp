@@ -8,6 +8,9 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <optional>
+#include <set>
+#include <span>
 #include <stdexcept>
 #include <unordered_map>
 #include <utility>
@@ -91,9 +94,74 @@ class GridAxis {
   bool names_overflowed_ = false;
 };
 
+/// Elites in the order of their cells.
+class CellOrder {
+ public:
+  const std::vector<const Elite*>& elites() const { return elites_; }
+
+  /// What `cell` holds from now on, which may be nothing.
+  void set(std::size_t cell, std::span<const Elite* const> held) {
+    const auto [first, last] = std::equal_range(cells_.begin(), cells_.end(), cell);
+    const auto at = first - cells_.begin();
+    const auto before = last - first;
+    const auto now = static_cast<std::ptrdiff_t>(held.size());
+    if (now < before) {
+      cells_.erase(first + now, last);
+      elites_.erase(elites_.begin() + at + now, elites_.begin() + at + before);
+    } else if (now > before) {
+      cells_.insert(first, held.size() - static_cast<std::size_t>(before), cell);
+      elites_.insert(elites_.begin() + at, held.size() - static_cast<std::size_t>(before), nullptr);
+    }
+    std::copy(held.begin(), held.end(), elites_.begin() + at);
+  }
+
+ private:
+  std::vector<std::size_t> cells_;  ///< Ascending; one for each of elites_.
+  std::vector<const Elite*> elites_;
+};
+
+/// Where the elite of a cell stands among those of the others.
+struct Standing {
+  double objective = 0.0;
+  std::uint64_t since = 0;  ///< Counts the elites that there were; no two have the same.
+  const Elite* elite = nullptr;
+
+  bool operator<(const Standing& other) const {
+    return objective != other.objective ? objective > other.objective : since < other.since;
+  }
+};
+
+using Residents = std::vector<const Elite*>;  ///< Of one cell: the elite first, then the others by objective.
+
+bool has_higher_objective(const Elite* a, const Elite* b) {
+  return a->fitness.objective > b->fitness.objective;
+}
+
+/// Orders the residents when `elite`, one of them, is the first. Of equals the one that was before stays before.
+void crown(Residents& residents, const Elite* elite) {
+  const auto at = std::find(residents.begin(), residents.end(), elite);
+  std::rotate(residents.begin(), at, at + 1);
+  std::stable_sort(residents.begin() + 1, residents.end(), has_higher_objective);
+}
+
+/// Who can be relied on most, of equals the first. By objective it would be the one with most luck.
+/// @pre !residents.empty()
+const Elite* most_reliable(const Residents& residents) {
+  return *std::max_element(residents.begin(), residents.end(), [](const Elite* a, const Elite* b) {
+    return lower_confidence_bound(a->fitness) < lower_confidence_bound(b->fitness);
+  });
+}
+
+bool has_tree(const Residents& residents, const std::string& tree_sha256) {
+  return !tree_sha256.empty() && std::any_of(residents.begin(), residents.end(), [&](const Elite* resident) {
+    return resident->candidate->tree_sha256 == tree_sha256;
+  });
+}
+
 class GridArchive final : public Archive {
  public:
-  explicit GridArchive(std::vector<Axis> axes) {
+  GridArchive(std::vector<Axis> axes, int depth) : depth_(static_cast<std::size_t>(depth)) {
+    if (depth < 1) throw std::invalid_argument(fmt::format("the archive's depth is {}; it needs at least 1", depth));
     for (Axis& axis : axes) {
       axes_.emplace_back(std::move(axis));
       const auto cells = static_cast<std::size_t>(axes_.back().cells());
@@ -106,37 +174,43 @@ class GridArchive final : public Archive {
 
   AddResult add(Elite elite) override {
     check(elite);
-    const std::size_t cell = cell_of(elite.fitness.measures);
-    const double objective = elite.fitness.objective;
-    const auto place = elites_by_cell_.lower_bound(cell);
-    if (place == elites_by_cell_.end() || place->first != cell) {
-      const auto added = elites_by_cell_.emplace_hint(place, cell, std::move(elite));
-      list(added->first, added->second);
-      note(added->first, added->second, objective);
-      return {AddStatus::new_cell, cell, objective};
+    const CandidateId id = elite.candidate->id;
+    if (find(id) != nullptr) {
+      throw std::invalid_argument(fmt::format("candidate {} is in the archive already", to_number(id)));
     }
-    Elite& incumbent = place->second;
-    const double improvement = objective - incumbent.fitness.objective;
-    if (!(objective > incumbent.fitness.objective)) return {AddStatus::not_added, cell, improvement};
-    forget(cell, incumbent);
-    incumbent = std::move(elite);
-    note(cell, incumbent, improvement);
-    return {AddStatus::improve_existing, cell, improvement};
+    const std::size_t cell = cell_of(elite.fitness.measures);
+    return place(std::move(elite), cell);
   }
 
-  const std::vector<const Elite*>& elites() const override { return elites_; }
+  AddResult update(CandidateId id, std::shared_ptr<const Evaluation> evaluation, Fitness fitness) override {
+    const auto known = kept_.find(to_number(id));
+    if (known == kept_.end()) {
+      throw std::invalid_argument(fmt::format("candidate {} is not in the archive", to_number(id)));
+    }
+    Kept& kept = known->second;
+    Elite elite{kept.elite.candidate, std::move(evaluation), std::move(fitness)};
+    check(elite);
+    const std::size_t cell = cell_of(elite.fitness.measures);
+    if (cell == kept.cell) return measured_again(kept, std::move(elite));
+    take_out(kept);
+    kept_.erase(known);
+    return place(std::move(elite), cell);
+  }
+
+  const std::vector<const Elite*>& elites() const override { return elites_.elites(); }
+  const std::vector<const Elite*>& residents() const override { return residents_.elites(); }
 
   const Elite* find(CandidateId id) const override {
-    const auto known = cell_by_id_.find(to_number(id));
-    return known == cell_by_id_.end() ? nullptr : at(known->second);
+    const auto known = kept_.find(to_number(id));
+    return known == kept_.end() ? nullptr : &known->second.elite;
   }
 
   const Elite* at(std::size_t cell) const override {
-    const auto found = elites_by_cell_.find(cell);
-    return found == elites_by_cell_.end() ? nullptr : &found->second;
+    const auto found = cells_.find(cell);
+    return found == cells_.end() ? nullptr : found->second.residents.front();
   }
 
-  const Elite* best() const override { return best_; }
+  const Elite* best() const override { return standings_.empty() ? nullptr : standings_.begin()->elite; }
 
   std::string describe(std::size_t cell) const override {
     if (cell >= cell_count_) {
@@ -154,20 +228,32 @@ class GridArchive final : public Archive {
 
   ArchiveStats stats() const override {
     ArchiveStats stats;
-    stats.num_elites = elites_.size();
-    stats.coverage = static_cast<double>(elites_.size()) / static_cast<double>(cell_count_);
-    stats.qd_score = objective_sum_;
-    if (best_ != nullptr) stats.objective_max = best_->fitness.objective;
+    stats.num_elites = cells_.size();
+    stats.coverage = static_cast<double>(cells_.size()) / static_cast<double>(cell_count_);
+    stats.qd_score = static_cast<double>(objective_sum_);
+    if (!standings_.empty()) stats.objective_max = standings_.begin()->objective;
     return stats;
   }
 
  private:
+  struct Kept {
+    Elite elite;
+    std::size_t cell = 0;
+  };
+  struct Cell {
+    Residents residents;
+    std::optional<Standing> standing;
+  };
+
   void check(const Elite& elite) const {
     if (elite.candidate == nullptr || elite.evaluation == nullptr) {
       throw std::invalid_argument("the archive was given an elite without its candidate or evaluation");
     }
     if (!std::isfinite(elite.fitness.objective)) {
       throw std::invalid_argument("the archive was given an objective that is not a finite number");
+    }
+    if (!(elite.fitness.standard_error >= 0.0) || !std::isfinite(elite.fitness.standard_error)) {
+      throw std::invalid_argument("the archive was given a standard error that is not a number of at least 0");
     }
     if (elite.fitness.measures.size() != axes_.size()) {
       throw std::invalid_argument(fmt::format("the archive has {} axes, but was given {} measures", axes_.size(),
@@ -184,43 +270,106 @@ class GridArchive final : public Archive {
     return cell;
   }
 
-  /// Puts a new cell's elite in its place among elites(). Map nodes stay where they are, so a pointer lasts.
-  void list(std::size_t cell, const Elite& elite) {
-    const auto place = std::lower_bound(filled_cells_.begin(), filled_cells_.end(), cell);
-    elites_.insert(elites_.begin() + (place - filled_cells_.begin()), &elite);
-    filled_cells_.insert(place, cell);
-  }
-
-  void note(std::size_t cell, const Elite& elite, double improvement) {
-    cell_by_id_[to_number(elite.candidate->id)] = cell;
-    objective_sum_ += improvement;
-    // An elite only ever gives way to a better one, so the highest objective never falls.
-    if (best_ == nullptr || elite.fitness.objective > best_objective_) {
-      best_ = &elite;
-      best_objective_ = elite.fitness.objective;
+  /// @pre the candidate is not in the archive
+  AddResult place(Elite newcomer, std::size_t number) {
+    const auto known = cells_.find(number);
+    if (known == cells_.end()) {
+      const double objective = newcomer.fitness.objective;
+      Cell& cell = cells_[number];
+      cell.residents.push_back(keep(std::move(newcomer), number));
+      settle(number, cell);
+      return {AddStatus::new_cell, number, objective};
     }
+    Cell& cell = known->second;
+    const Elite* elite = cell.residents.front();
+    const double improvement = newcomer.fitness.objective - elite->fitness.objective;
+    const bool is_elite = is_credibly_better(newcomer.fitness, elite->fitness);
+    if (has_tree(cell.residents, newcomer.candidate->tree_sha256) || !(is_elite || has_room(cell, newcomer))) {
+      return {AddStatus::not_added, number, improvement};
+    }
+    const Elite* added = keep(std::move(newcomer), number);
+    cell.residents.push_back(added);
+    crown(cell.residents, is_elite ? added : elite);
+    const Elite* last = cell.residents.back();
+    const bool is_too_many = cell.residents.size() > depth_;
+    if (is_too_many) cell.residents.pop_back();
+    settle(number, cell);
+    if (is_too_many) kept_.erase(to_number(last->candidate->id));
+    return {is_elite ? AddStatus::improve_existing : AddStatus::shares_cell, number, improvement};
   }
 
-  void forget(std::size_t cell, const Elite& elite) {
-    const auto known = cell_by_id_.find(to_number(elite.candidate->id));
-    if (known != cell_by_id_.end() && known->second == cell) cell_by_id_.erase(known);
+  /// Whether it can be kept behind the elite.
+  bool has_room(const Cell& cell, const Elite& newcomer) const {
+    if (cell.residents.size() < depth_) return true;
+    return depth_ > 1 && has_higher_objective(&newcomer, cell.residents.back());
+  }
+
+  /// @pre the cell of `now` is that of `kept`
+  AddResult measured_again(Kept& kept, Elite now) {
+    Cell& cell = cells_.at(kept.cell);
+    const Elite* elite = cell.residents.front();
+    const double improvement = now.fitness.objective - elite->fitness.objective;
+    kept.elite = std::move(now);
+    const bool was_elite = elite == &kept.elite;
+    // Of equals most_reliable() takes the first, which is the elite. Only the one with new figures can have passed the
+    // elite: an elite whose figures stand is not to lose to a third one that is no more credible than before.
+    const Elite* first = was_elite ? most_reliable(cell.residents) : most_reliable({elite, &kept.elite});
+    crown(cell.residents, first);
+    settle(kept.cell, cell);
+    return {first == &kept.elite ? AddStatus::improve_existing : AddStatus::shares_cell, kept.cell, improvement};
+  }
+
+  /// Leaves its cell to the others.
+  void take_out(const Kept& kept) {
+    Cell& cell = cells_.at(kept.cell);
+    const bool was_elite = cell.residents.front() == &kept.elite;
+    std::erase(cell.residents, &kept.elite);
+    if (was_elite && !cell.residents.empty()) crown(cell.residents, most_reliable(cell.residents));
+    settle(kept.cell, cell);
+  }
+
+  const Elite* keep(Elite elite, std::size_t cell) {
+    const std::uint64_t id = to_number(elite.candidate->id);
+    return &kept_.emplace(id, Kept{std::move(elite), cell}).first->second.elite;
+  }
+
+  /// Brings all that is kept beside the cells up to date with this one. An empty one is gone then.
+  void settle(std::size_t number, Cell& cell) {
+    const Elite* elite = cell.residents.empty() ? nullptr : cell.residents.front();
+    const bool stands = elite != nullptr && cell.standing && cell.standing->elite == elite &&
+                        cell.standing->objective == elite->fitness.objective;
+    if (cell.standing && !stands) {
+      standings_.erase(*cell.standing);
+      objective_sum_ -= cell.standing->objective;
+      cell.standing.reset();
+    }
+    if (elite != nullptr && !stands) {
+      cell.standing = Standing{elite->fitness.objective, ++elites_so_far_, elite};
+      standings_.insert(*cell.standing);
+      objective_sum_ += elite->fitness.objective;
+    }
+    elites_.set(number, std::span(cell.residents).first(elite != nullptr ? 1 : 0));
+    residents_.set(number, cell.residents);
+    if (elite == nullptr) cells_.erase(number);
   }
 
   std::vector<GridAxis> axes_;
+  std::size_t depth_;
   std::size_t cell_count_ = 1;
-  std::map<std::size_t, Elite> elites_by_cell_;
-  std::vector<std::size_t> filled_cells_;  ///< Ascending; elites_ has the same order.
-  std::vector<const Elite*> elites_;
-  std::unordered_map<std::uint64_t, std::size_t> cell_by_id_;
-  const Elite* best_ = nullptr;
-  double best_objective_ = 0.0;
-  double objective_sum_ = 0.0;
+  std::unordered_map<std::uint64_t, Kept> kept_;  ///< By candidate. Its nodes stay where they are: a pointer lasts.
+  std::map<std::size_t, Cell> cells_;             ///< The filled ones.
+  std::set<Standing> standings_;                  ///< The best first.
+  std::uint64_t elites_so_far_ = 0;
+  CellOrder elites_;
+  CellOrder residents_;
+  long double objective_sum_ =
+      0.0;  ///< Of the elites; wider, for what comes in and goes out again leaves its rounding.
 };
 
 }  // namespace
 
-std::unique_ptr<Archive> make_grid_archive(std::vector<Axis> axes) {
-  return std::make_unique<GridArchive>(std::move(axes));
+std::unique_ptr<Archive> make_grid_archive(std::vector<Axis> axes, int depth) {
+  return std::make_unique<GridArchive>(std::move(axes), depth);
 }
 
 }  // namespace aiopt

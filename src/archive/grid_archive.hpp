@@ -1,4 +1,4 @@
-/// GridArchive: MAP-Elites' grid (Mouret and Clune, arXiv:1504.04909), cells along named axes.
+/// GridArchive: MAP-Elites' grid (Mouret and Clune, arXiv:1504.04909), deep where asked for; cells along named axes.
 
 #pragma once
 
@@ -14,11 +14,12 @@ namespace aiopt {
 /// Category axes: a cell for each name in order of first appearance; once there are as many as `cells`, further names
 /// share the last one. Cells are numbered with the first axis most significant, and only filled ones take memory.
 ///
-/// add() costs a search among the filled cells, and for a new cell one shift of their pointers; stats(), best(),
-/// find() and elites() read what add() keeps up to date. Of equal objectives, best() is the one reached first.
+/// add() and update() cost a search among the filled cells, a sort of the residents of one or two of them, and a shift
+/// of the pointers behind them; the rest read what those keep up to date.
 ///
-/// @throws std::invalid_argument for an axis without cells, with lower >= upper or a bound that is not finite, or for
-///         more cells than std::size_t can count.
-std::unique_ptr<Archive> make_grid_archive(std::vector<Axis> axes);
+/// @param depth  Residents of a cell, at least 1.
+/// @throws std::invalid_argument for an axis without cells, with lower >= upper or a bound that is not finite, for more
+///         cells than std::size_t can count, or a depth below 1.
+std::unique_ptr<Archive> make_grid_archive(std::vector<Axis> axes, int depth = 1);
 
 }  // namespace aiopt

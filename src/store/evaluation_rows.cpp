@@ -327,7 +327,8 @@ std::optional<Fitness> read_fitness(Row& row, const std::vector<Axis>& axes) {
 
 std::optional<AddResult> read_added(Row& row) {
   if (row.is_null(kAddStatus)) return std::nullopt;
-  return AddResult{read_enum(row, kAddStatus, AddStatus::new_cell), row.natural(kAddCell), row.real(kAddImprovement)};
+  return AddResult{read_enum(row, kAddStatus, AddStatus::shares_cell), row.natural(kAddCell),
+                   row.real(kAddImprovement)};
 }
 
 Evaluation read_outcome(Row& row, CandidateId id) {
@@ -444,7 +445,8 @@ Result<void> EvaluationWriter::write(Database& database, TextPacker& packer, con
     texts.number(evaluation.told).packed(bounded(proposal.prompt)).packed(bounded(proposal.reply));
     if (auto done = database.run(exchange_); !done) return done;
   }
-  if (evaluation.added && evaluation.fitness && evaluation.added->status != AddStatus::not_added) {
+  const AddStatus status = evaluation.added ? evaluation.added->status : AddStatus::not_added;
+  if (evaluation.fitness && (status == AddStatus::new_cell || status == AddStatus::improve_existing)) {
     Binder cell(elite_, packer);
     cell.number(static_cast<std::uint32_t>(proposal.island)).number(evaluation.added->cell);
     cell.number(to_number(proposal.id)).real(evaluation.fitness->objective);

@@ -20,7 +20,7 @@ using Json = nlohmann::ordered_json;
 constexpr std::array kDecisiveOptions = {"task",      "mode",    "seed",         "iterations", "window",
                                          "selection", "islands", "reproducible", "emitters",   "models"};
 
-constexpr std::array<const char*, 3> kAddStatusNames = {"not_added", "improve_existing", "new_cell"};
+constexpr std::array<const char*, 4> kAddStatusNames = {"not_added", "improve_existing", "new_cell", "shares_cell"};
 
 constexpr std::size_t kMaxOptionsBytes = 1u << 20;
 constexpr int kMaxDepth = 16;

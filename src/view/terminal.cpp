@@ -46,6 +46,8 @@ std::string_view mark_of(const std::optional<AddResult>& added) {
       return " [new cell]";
     case AddStatus::improve_existing:
       return " [better elite]";
+    case AddStatus::shares_cell:
+      return " [shares a cell]";
     case AddStatus::not_added:
       return "";
   }

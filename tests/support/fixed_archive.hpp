@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -27,7 +28,12 @@ class FixedArchive final : public Archive {
 
   AddResult add(Elite) override { throw std::logic_error("a FixedArchive takes no elites"); }
 
+  AddResult update(CandidateId, std::shared_ptr<const Evaluation>, Fitness) override {
+    throw std::logic_error("the elites of a FixedArchive do not change");
+  }
+
   const std::vector<const Elite*>& elites() const override { return elites_; }
+  const std::vector<const Elite*>& residents() const override { return elites_; }
 
   const Elite* find(CandidateId id) const override {
     const std::uint64_t number = to_number(id);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <deque>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -24,7 +25,12 @@ class ListArchive : public Archive {
     return {AddStatus::new_cell, kept_.size() - 1, objective};
   }
 
+  AddResult update(CandidateId, std::shared_ptr<const Evaluation>, Fitness) override {
+    throw std::logic_error("the elites of a ListArchive do not change");
+  }
+
   const std::vector<const Elite*>& elites() const override { return elites_; }
+  const std::vector<const Elite*>& residents() const override { return elites_; }
 
   const Elite* find(CandidateId id) const override {
     for (const Elite* elite : elites_) {
