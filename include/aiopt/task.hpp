@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -101,13 +102,20 @@ struct LlmTask {
   std::string system_message;                  ///< Put before prompts/system.md's own words; may be empty.
 };
 
-/// Weights of the seed's causal_fitness.
+/// Which formula makes the objective, and its numbers.
 struct FitnessTask {
-  std::string name = "causal";
+  std::string name = "causal";  ///< "causal" or "causal_capped".
   double throughput_weight = 0.30;
   double latency_weight = 0.20;
   double causal_weight = 0.30;
   double offcpu_weight = 0.20;
+
+  // Of causal_capped: its terms count no further. At least 1, which is what the unmodified program gets; infinity: no
+  // cap.
+  double throughput_cap = std::numeric_limits<double>::infinity();  ///< It is what the search is for.
+  double latency_cap = 2.0;  ///< Percentiles of short runs are wild, and the term grows without end towards 1 us.
+  double causal_cap = std::numeric_limits<double>::infinity();  ///< By its formula the term is never above 2.
+  double offcpu_cap = 1.25;
 };
 
 /// Read once from task.yaml; constant for the whole run.
@@ -129,6 +137,7 @@ struct Task {
   GatesTask gates;
   SanitizeTask sanitize;
   std::vector<Axis> axes;
+  int archive_depth = 3;  ///< How many a cell of the archive keeps, 1 to 100: see Archive.
   FitnessTask fitness;
   std::vector<EmitterTask> emitters;  ///< Empty: the ones that can work, equally.
   std::string selection = "tournament";

@@ -1,4 +1,4 @@
-/// The seed's causal_fitness, and fitness functions by name.
+/// The seed's causal_fitness, the same with caps, and fitness functions by name.
 
 #pragma once
 
@@ -30,6 +30,14 @@ struct CausalFitnessInputs {
 /// 0.01)), rounded to 4 places; 0 if it did not compile or pass its tests.
 double causal_fitness(const CausalFitnessInputs& inputs, const FitnessTask& weights = {});
 
+/// The same sum with no term above its cap, and an off-CPU term above 1 only as far as throughput rose: it is no more
+/// than the larger of 1 and throughput / baseline.
+///
+/// In the seed's formula a program that spins instead of sleeping gets up to 25 on that term, and with the usual
+/// weights 4.8 on the whole, while it does the same work for more electricity. Waiting less is worth something if it
+/// shows. For what falls short of the baseline nothing changes: a term below 1 counts in full.
+double causal_capped_fitness(const CausalFitnessInputs& inputs, const FitnessTask& task);
+
 /// The nearest value of 4 decimal places to what the double really holds, as Python's round(value, 4) gives it: half to
 /// even in the rare case that the double lies exactly between two.
 double round_to_4_places(double value);
@@ -37,6 +45,9 @@ double round_to_4_places(double value);
 /// Throughput and latency are medians. Where the candidate was measured in pairs, its throughput is taken as the
 /// baseline runs' times the paired speed-up: the pairs cancel what the machine did meanwhile.
 std::unique_ptr<FitnessFunction> make_causal_fitness(FitnessTask weights);
+
+/// As above, with the caps.
+std::unique_ptr<FitnessFunction> make_causal_capped_fitness(FitnessTask task);
 
 /// The function that FitnessTask::name names; null if there is none of that name.
 std::unique_ptr<FitnessFunction> make_fitness(const FitnessTask& task);

@@ -98,6 +98,41 @@ TEST_CASE("weights are the task's") {
   CHECK(causal_fitness(measured(250'000, 1.0, 1.0, 0.01), weights) == 2.5);
 }
 
+TEST_CASE("a program that spins instead of sleeping wins under causal and gets nothing for it under causal_capped") {
+  const CausalFitnessInputs sleeps = measured(100'000, 500, {}, 0.25);
+  const CausalFitnessInputs spins = measured(100'000, 500, {}, 0.0);
+  CHECK(causal_fitness(sleeps) == 1.0);
+  CHECK(causal_fitness(spins) == 5.8);
+  CHECK(causal_capped_fitness(sleeps, {}) == 1.0);
+  CHECK(causal_capped_fitness(spins, {}) == 1.0);
+  // Nor if the spinning costs throughput: .30 * .8 + .70
+  CHECK(causal_capped_fitness(measured(80'000, 500, {}, 0.0), {}) == 0.94);
+  // Nor if it is hardly faster: .30 * 1.02 + .50 + .20 * 1.02
+  CHECK(causal_capped_fitness(measured(102'000, 500, {}, 0.0), {}) == 1.01);
+}
+
+TEST_CASE("under causal_capped no term counts beyond its cap, and the off-CPU term not beyond the throughput's") {
+  // Throughput has no cap: .30 * 40 + .70
+  CHECK(causal_capped_fitness(measured(4'000'000, 500, {}, {}), {}) == 12.7);
+  // Latency 2 at most, of 500: .30 + .20 * 2 + .50
+  CHECK(causal_capped_fitness(measured(100'000, 1, {}, {}), {}) == 1.2);
+  // Off-CPU 1.25 at most where throughput doubled: .60 + .20 + .30 + .20 * 1.25
+  CHECK(causal_capped_fitness(measured(200'000, 500, {}, 0.0), {}) == 1.35);
+  // Below its cap it is itself: .25/.22 = 1.13636: .60 + .20 + .30 + .227273
+  CHECK(causal_capped_fitness(measured(200'000, 500, {}, 0.22), {}) == 1.3273);
+  // What is worse than the baseline counts in full: .30 * 2 + .20 * .5 + .30 + .20 * .5
+  CHECK(causal_capped_fitness(measured(200'000, 1000, {}, 0.5), {}) == 1.1);
+  FitnessTask task;
+  task.throughput_cap = 1.5;
+  task.latency_cap = 1.1;
+  task.causal_cap = 1.2;
+  task.offcpu_cap = 3.0;
+  // .30 * 1.5 + .20 * 1.1 + .30 * 1.2 + .20 * min(25, 3, 2)
+  CHECK(causal_capped_fitness(measured(200'000, 1, 10, 0.0), task) == 1.43);
+  CHECK(causal_fitness(measured(200'000, 1, 10, 0.0), task) == causal_fitness(measured(200'000, 1, 10, 0.0)));
+  CHECK(causal_capped_fitness({}, task) == 0.0);
+}
+
 TEST_CASE("rounding to 4 places is Python's round()") {
   struct Row {
     double value, rounded;
@@ -192,6 +227,9 @@ TEST_CASE("a fitness function is made by its task's name, with its task's weight
   FitnessTask task;
   task.throughput_weight = 1.30;
   CHECK(make_fitness(task)->objective(passed({run(200)}), passed({run(100)})) == 3.3);
+  task.name = "causal_capped";
+  task.throughput_cap = 1.5;
+  CHECK(make_fitness(task)->objective(passed({run(200)}), passed({run(100)})) == 2.65);
   task.name = "causall";
   CHECK(make_fitness(task) == nullptr);
 }
