@@ -40,6 +40,7 @@ constexpr std::size_t kLongestRegexBytes = 500;  // std::regex recurses, a level
 constexpr std::size_t kMostRuns = 1'000;
 constexpr std::size_t kMostCells = 1'000'000;
 constexpr std::size_t kMostAxes = 8;
+constexpr int kMostDepth = 100;
 constexpr int kAutoCategories = 64;
 constexpr double kLargestWeight = 1e6;
 
@@ -427,12 +428,31 @@ Result<Axis> read_axis(const YamlNode& node) {
   return node.name() == "function" ? read_function_axis(node) : read_linear_axis(node);
 }
 
-Result<std::vector<Axis>> read_archive(const YamlNode& node) {
+struct ArchiveForm {
+  std::vector<Axis> axes = default_axes();
+  int depth = Task().archive_depth;
+};
+
+/// `depth` stands among the axes: no axis can have that name.
+Result<ArchiveForm> read_archive(const YamlNode& node) {
   if (node.kind() != YamlNode::Kind::map) return node.wrong_kind("a map from measure to cells");
   if (node.children().empty()) return node.mistake("'archive' has no axis");
-  if (node.children().size() > kMostAxes)
-    return node.mistake(fmt::format("'archive' has more than {} axes", kMostAxes));
-  return read_each<Axis>(node, read_axis);
+  ArchiveForm archive;
+  std::vector<Axis> axes;
+  for (const YamlNode& child : node.children()) {
+    if (child.name() == "depth") {
+      const Result<int> depth = whole_number<int>(1, kMostDepth)(child);
+      if (!depth) return depth.error();
+      archive.depth = *depth;
+      continue;
+    }
+    Result<Axis> axis = read_axis(child);
+    if (!axis) return axis.error();
+    axes.push_back(*std::move(axis));
+  }
+  if (axes.size() > kMostAxes) return node.mistake(fmt::format("'archive' has more than {} axes", kMostAxes));
+  if (!axes.empty()) archive.axes = std::move(axes);
+  return archive;
 }
 
 // Fitness, emitters, models.
@@ -450,8 +470,31 @@ Result<FitnessTask> read_weights(const YamlNode& node) {
   return result;
 }
 
+/// From 1, which is what the unmodified program gets on each term.
+Result<double> read_cap(const YamlNode& node) {
+  if (const Result<std::string> text = node.text(); text && *text == "none") {
+    return std::numeric_limits<double>::infinity();
+  }
+  const Result<double> cap = node.number(1.0, kLargestWeight);
+  if (!cap) return node.wrong_value(fmt::format("none or a number from 1 to {:.0f}", kLargestWeight));
+  return cap;
+}
+
+/// `fitness` with the caps that the node gives.
+auto caps_into(FitnessTask& fitness) {
+  return [&fitness](const YamlNode& node) -> Result<FitnessTask> {
+    FitnessTask capped = fitness;
+    Section section(node);
+    section.optional("throughput", capped.throughput_cap, read_cap);
+    section.optional("latency", capped.latency_cap, read_cap);
+    section.optional("causal", capped.causal_cap, read_cap);
+    section.optional("offcpu", capped.offcpu_cap, read_cap);
+    return section.result(std::move(capped));
+  };
+}
+
 Result<FitnessTask> read_fitness(const YamlNode& node) {
-  const auto read_fitness_name = name_among("fitness", {"causal"});
+  const auto read_fitness_name = name_among("fitness", {"causal", "causal_capped"});
   FitnessTask fitness;
   if (node.kind() == YamlNode::Kind::scalar) {
     const Result<std::string> name = read_fitness_name(node);
@@ -459,13 +502,19 @@ Result<FitnessTask> read_fitness(const YamlNode& node) {
     fitness.name = *name;
     return fitness;
   }
-  if (node.kind() != YamlNode::Kind::map) return node.wrong_kind("a name or {name, weights}");
+  if (node.kind() != YamlNode::Kind::map) return node.wrong_kind("a name or {name, weights, caps}");
   std::string name = fitness.name;
   Section section(node);
   section.optional("name", name, read_fitness_name);
   section.optional("weights", fitness, read_weights);
+  section.optional("caps", fitness, caps_into(fitness));
   fitness.name = name;
-  return section.result(std::move(fitness));
+  Result<FitnessTask> result = section.result(std::move(fitness));
+  const YamlNode* caps = node.find("caps");
+  if (result && caps != nullptr && name == "causal") {
+    return caps->mistake("'caps' are for 'name: causal_capped' only");
+  }
+  return result;
 }
 
 /// Names that come twice, or weights that leave nothing to draw from.
@@ -628,8 +677,8 @@ Result<Task> read_task(const YamlNode& root, const fs::path& folder) {
   Task task;
   std::string profile;
   BenchmarkSection benchmark;
+  ArchiveForm archive;
   task.source = folder;
-  task.axes = default_axes();
   Section section(root);
   section.optional("name", task.name, read_name);
   section.optional("description", task.description, read_text);
@@ -647,7 +696,9 @@ Result<Task> read_task(const YamlNode& root, const fs::path& folder) {
   section.optional("sanitize", task.sanitize, read_sanitize);
   section.optional("profile", profile, read_profile);
   section.optional("fitness", task.fitness, read_fitness);
-  section.optional("archive", task.axes, read_archive);
+  section.optional("archive", archive, read_archive);
+  task.axes = std::move(archive.axes);
+  task.archive_depth = archive.depth;
   section.optional("emitters", task.emitters, read_emitters);
   section.optional("selection", task.selection, read_name);
   section.optional("llm", task.llm, read_llm);

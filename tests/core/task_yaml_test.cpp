@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
@@ -60,9 +62,11 @@ gates: {writers: 16, bytes_per_operation: 4000, memory_ratio: 1.5, cpu_ratio: 3,
 sanitize: {build: make asan, test: {command: ./asan_test, timeout: 2m}}
 profile: {command: ./build/walkv_bench, offcpu: {duration: 30s}, causal: {duration: 60s, progress: op}}
 fitness:
-  name: causal
+  name: causal_capped
   weights: {throughput: 1, latency: 0.5, causal: 0, offcpu: 0.25}
+  caps: {throughput: 10, latency: none, causal: 1.5}
 archive:
+  depth: 5
   offcpu_ratio: 20
   function: {category: 8}
   fill.micros_per_op: {cells: 4, lower: -1.5, upper: 100}
@@ -165,7 +169,11 @@ TEST_CASE("a task file that says everything is read whole") {
   CHECK(task.sanitize.build->command == "make asan");
   CHECK(task.sanitize.test->timeout == 2min);
   CHECK(task.benchmark.warmup == 1);
-  CHECK(task.fitness.name == "causal");
+  CHECK(task.fitness.name == "causal_capped");
+  CHECK(task.fitness.throughput_cap == 10.0);
+  CHECK(std::isinf(task.fitness.latency_cap));
+  CHECK(task.fitness.causal_cap == 1.5);
+  CHECK(task.fitness.offcpu_cap == 1.25);
   CHECK(task.fitness.throughput_weight == 1.0);
   CHECK(task.fitness.latency_weight == 0.5);
   CHECK(task.fitness.causal_weight == 0.0);
@@ -189,6 +197,7 @@ TEST_CASE("the archive's axes are those of the file, in its order") {
   CHECK(task.axes[2].cells == 4);
   CHECK(task.axes[2].lower == -1.5);
   CHECK(task.axes[2].upper == 100.0);
+  CHECK(task.archive_depth == 5);
 }
 
 TEST_CASE("the llm section is read with OpenEvolve's keys, and times may be bare seconds") {
@@ -270,6 +279,23 @@ TEST_CASE("a function axis may be auto, a number, or {category: N}") {
   }
 }
 
+TEST_CASE("a depth alone leaves the archive its usual axes") {
+  const TaskFolder folder;
+  const Task task = folder.task(minimal_with("archive: {depth: 1}"));
+  CHECK(task.archive_depth == 1);
+  CHECK(task.axes.size() == 2);
+  CHECK(folder.task(minimal_with("archive: {offcpu_ratio: 3}")).archive_depth == 3);
+}
+
+TEST_CASE("caps may come before weights, or the name alone") {
+  const TaskFolder folder;
+  const Task task =
+      folder.task(minimal_with("fitness: {caps: {offcpu: 2}, weights: {offcpu: 0.5}, name: causal_capped}"));
+  CHECK(task.fitness.offcpu_cap == 2.0);
+  CHECK(task.fitness.offcpu_weight == 0.5);
+  CHECK(folder.task(minimal_with("fitness: causal_capped")).fitness.latency_cap == 2.0);
+}
+
 TEST_CASE("a section whose keys are all commented out counts as left out") {
   const Task task = TaskFolder().task(minimal_with("llm:\n  # api_base: http://x\nfitness:\nname:\n"));
   CHECK(task.llm.api_base.empty());
@@ -308,7 +334,15 @@ constexpr Broken kBrokenAdditions[] = {
     {"fitness: {weights: {latency: inf}}", "task.yaml:5: 'latency' must be a number from 0 to 1000000, not 'inf'"},
     {"fitness:\n  weights: {throughput: 0, latency: 0, causal: 0, offcpu: 0}",
      "task.yaml:6: the weights of 'fitness' are all 0"},
-    {"fitness: [causal]", "task.yaml:5: 'fitness' must be a name or {name, weights}, not a list"},
+    {"fitness: {name: causal_capped, caps: {offcpu: 0.5}}",
+     "task.yaml:5: 'offcpu' must be none or a number from 1 to 1000000, not '0.5'"},
+    {"fitness:\n  name: causal_capped\n  caps: {latency: nan}",
+     "task.yaml:7: 'latency' must be none or a number from 1 to 1000000, not 'nan'"},
+    {"fitness: {name: causal_capped, caps: {offcpus: 2}}",
+     "task.yaml:5: unknown key 'offcpus'; did you mean 'offcpu'?"},
+    {"fitness:\n  caps: {offcpu: 2}", "task.yaml:6: 'caps' are for 'name: causal_capped' only"},
+    {"archive: {depth: 0}", "task.yaml:5: 'depth' must be a whole number from 1 to 100, not '0'"},
+    {"fitness: [causal]", "task.yaml:5: 'fitness' must be a name or {name, weights, caps}, not a list"},
     {"archive: {}", "task.yaml:5: 'archive' has no axis"},
     {"archive: [a]", "task.yaml:5: 'archive' must be a map from measure to cells, not a list"},
     {"archive:\n  causal_hotspot: auto",
