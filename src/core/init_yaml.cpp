@@ -303,18 +303,23 @@ std::string editable_section(const std::vector<std::string>& globs) {
   return section;
 }
 
-/// Keys that have good defaults, as comments without a space after '#'.
-constexpr std::string_view kOptionalKeys = R"(
+/// The fitness, and keys that have good defaults, as comments without a space after '#'.
+constexpr std::string_view kFitnessAndOptionalKeys = R"(
+# How the objective is made: a weighted sum of four terms, each 1 for the unmodified program. No term counts beyond its
+# cap, and waiting less not beyond the gain in throughput: a program that spins instead of sleeping gains nothing.
+fitness:
+  name: causal_capped
+  weights: {throughput: 0.30, latency: 0.20, causal: 0.30, offcpu: 0.20}
+  caps: {throughput: none, latency: 2.0, causal: none, offcpu: 1.25}
+
 # Below is what may be left out. Take the '#' away to change it.
 
 # A folder of *.patch files that the emitter patch_pool combines.
 #patches: patches
 
-# How the objective is made: weights of the four terms.
-#fitness: {name: causal, weights: {throughput: 0.30, latency: 0.20, causal: 0.30, offcpu: 0.20}}
-
-# The best candidate is kept in each cell: how much it waits, times which function it changes.
-#archive: {offcpu_ratio: 10, function: auto}
+# The cells of the archive: how much a candidate waits, times which function it changes. A cell keeps up to `depth`
+# candidates that measurement can't tell apart.
+#archive: {offcpu_ratio: 10, function: auto, depth: 3}
 
 # Where patches come from, with weights: llm (a model), patch_pool (a folder of patches), constants (numbers in the code).
 #emitters: {llm: 3, constants: 1}
@@ -376,7 +381,7 @@ test:
 {}{})",
       is_plain(name) ? name : "task", editable_section(globs), guess.build, guess.origin, test,
       guess.test.empty() ? "nothing shows how the tests are run" : "guessed from " + guess.origin,
-      benchmark_section(folder, guess, *sources), kOptionalKeys);
+      benchmark_section(folder, guess, *sources), kFitnessAndOptionalKeys);
 }
 
 }  // namespace aiopt

@@ -178,8 +178,25 @@ TEST_CASE("every guess is marked, and the rest of the keys parse when their comm
   const Task defaults = tree.task_of(yaml);
   CHECK(task.max_patch_bytes == defaults.max_patch_bytes);
   CHECK(task.selection == defaults.selection);
-  CHECK(task.fitness.latency_weight == defaults.fitness.latency_weight);
+  CHECK(task.axes.size() == defaults.axes.size());
+  CHECK(task.archive_depth == defaults.archive_depth);
   CHECK(task.llm.timeout == defaults.llm.timeout);
+}
+
+TEST_CASE("a new task has the capped fitness, with its usual weights and caps") {
+  const Tree tree;
+  tree.add("a.cc");
+  const FitnessTask fitness = tree.task().fitness;
+  const FitnessTask usual;
+  CHECK(fitness.name == "causal_capped");
+  CHECK(fitness.throughput_weight == usual.throughput_weight);
+  CHECK(fitness.latency_weight == usual.latency_weight);
+  CHECK(fitness.causal_weight == usual.causal_weight);
+  CHECK(fitness.offcpu_weight == usual.offcpu_weight);
+  CHECK(fitness.throughput_cap == usual.throughput_cap);
+  CHECK(fitness.latency_cap == usual.latency_cap);
+  CHECK(fitness.causal_cap == usual.causal_cap);
+  CHECK(fitness.offcpu_cap == usual.offcpu_cap);
 }
 
 TEST_CASE("names that would break out of YAML or the shell are left out") {
