@@ -7,29 +7,24 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <thread>
+#include <system_error>
 #include <vector>
 
+#include "base/cpu_set.hpp"
 #include "base/files.hpp"
 #include "base/subprocess.hpp"
 #include "cli/command.hpp"
 #include "cli/commands.hpp"
+#include "cli/machine_probes.hpp"
 #include "core/task_yaml.hpp"
+#include "evaluate/lanes.hpp"
+#include "measure/host_fingerprint.hpp"
 #include "prompt/prompt_builder.hpp"
 #include "source/source_tree.hpp"
 
 namespace aiopt {
 
 namespace {
-
-/// One thing that was looked at.
-struct Finding {
-  std::string name;
-  bool works = false;
-  bool needed = false;  ///< Nothing runs without it.
-  std::string what;     ///< What was found, or what it would give.
-  std::string remedy;   ///< How to get it, where it is missing.
-};
 
 Finding program(const std::string& name, const std::string& what, const std::string& package, bool needed) {
   Command command;
@@ -69,23 +64,48 @@ Finding space() {
           enough ? "" : "free some space, or give --run a folder on another disk"};
 }
 
+Finding processors() {
+  const std::vector<int> cpus = usable_cpus();
+  const Result<LanePlan> plan = plan_lanes(cpus, 0, {});
+  return {"processors", plan.has_value(), false,
+          plan ? fmt::format("{} CPU{}: {}", cpus.size(), cpus.size() == 1 ? "" : "s", plan->describe(cpus.size()))
+               : plan.error().message,
+          ""};
+}
+
+/// What this machine is, and one finding for each thing that makes it noisy.
+std::vector<Finding> look_at_noise() {
+  std::error_code error;
+  const HostFingerprint host = read_host_fingerprint(std::filesystem::current_path(error));
+  std::vector<Finding> findings = {{"machine", true, false, describe(host), ""}};
+  for (const NoiseSource& source : noise_sources(host)) {
+    findings.push_back({"quiet", false, false, source.what, source.remedy});
+  }
+  if (findings.size() == 1)
+    findings.push_back({"quiet", true, false, "nothing seen that makes measurements noisy", ""});
+  return findings;
+}
+
 std::vector<Finding> look_at_machine() {
-  const unsigned processors = std::max(1U, std::thread::hardware_concurrency());
   const bool has_key = std::getenv("OPENAI_API_KEY") != nullptr;
   return {
-      {"processors", true, false,
-       fmt::format("{}: {}", processors,
-                   processors < 4 ? "builds pause while a benchmark runs" : "builds and benchmark take turns"),
-       ""},
+      processors(),
       program("git", "diffs and workspaces", "git", true),
       program("c++", "C++ compiler", "g++", false),
       program("make", "build tool", "make", false),
       program("ninja", "build tool", "ninja-build", false),
       program("cmake", "build tool", "cmake", false),
       program("meson", "build tool", "meson", false),
+      program("ccache", "a candidate's build compiles only what it changed", "ccache", false),
       {"process trees", can_read("/proc/self/stat"), true, "every process of a candidate is found and ended",
        "mount /proc"},
       accounting(),
+      probe_bubblewrap(),
+      probe_user_namespaces(),
+      probe_cgroup_limits(),
+      program("perf", "profiles", "linux-perf", false),
+      probe_perf_events(),
+      probe_fsync_count(),
       space(),
       {"prompts", std::filesystem::is_directory(default_prompt_folder()), false,
        "texts for the model in " + default_prompt_folder().string(),
@@ -112,6 +132,7 @@ int doctor_command(const std::string& task, bool json) {
   // Before any program is called.
   if (const Result<Task> read = load_task(task); read && !task.empty()) hide_from_children(read->llm.api_key_env);
   std::vector<Finding> findings = look_at_machine();
+  for (Finding& finding : look_at_noise()) findings.push_back(std::move(finding));
   if (!task.empty()) {
     for (Finding& finding : look_at_task(task)) findings.push_back(std::move(finding));
   }

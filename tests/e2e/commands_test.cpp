@@ -7,8 +7,11 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "base/files.hpp"
+#include "base/subprocess.hpp"
 #include "support/program.hpp"
 
 using namespace aiopt;
@@ -142,6 +145,63 @@ TEST_CASE("init writes a task that doctor and evaluate can read") {
   CHECK(run_aiopt({"init", "program"}, folder.path()).exit_code == 1);
   const nlohmann::json json = json_of(run_aiopt({"doctor", "program", "--json"}, folder.path()));
   CHECK(json["ok"] == true);
+}
+
+TEST_CASE("doctor says of everything that measuring and containment need whether it works here, and what mends it") {
+  const TemporaryFolder folder;
+  const nlohmann::json findings = json_of(run_aiopt({"doctor", "--json"}, folder.path()))["findings"];
+  const auto named = [&](const std::string& name) {
+    std::vector<nlohmann::json> found;
+    for (const nlohmann::json& finding : findings) {
+      if (finding["name"] == name) found.push_back(finding);
+    }
+    return found;
+  };
+  for (const char* name : {"processors", "ccache", "bubblewrap", "user namespaces", "cgroup limits", "perf",
+                           "perf events", "fsync count", "machine"}) {
+    CAPTURE(name);
+    REQUIRE(named(name).size() == 1);
+    const nlohmann::json finding = named(name)[0];
+    CHECK(finding["needed"] == false);
+    CHECK(finding["what"] != "");
+    CHECK(finding["works"].get<bool>() == (finding["remedy"] == ""));
+  }
+  CHECK(named("processors")[0]["what"].get<std::string>().find("lane on") != std::string::npos);
+  CHECK(named("machine")[0]["what"].get<std::string>().find("Linux ") != std::string::npos);
+  CHECK(named("quiet").size() >= 1);
+}
+
+TEST_CASE("doctor says where a sandbox, ccache and perf come from, and works without") {
+  const TemporaryFolder folder;
+  std::filesystem::create_directories(folder.path() / "bin");
+  for (const char* name : {"git", "sh"}) {
+    const std::string where = name == std::string("git") ? "/usr/bin/git" : "/bin/sh";
+    std::filesystem::create_symlink(where, folder.path() / "bin" / name);
+  }
+  const auto doctor = [&] {
+    Command command;
+    command.line = "PATH='" + (folder.path() / "bin").string() + "' \"$AIOPT_PROGRAM\" doctor";
+    command.directory = folder.path();
+    const Result<CommandResult> ran = run_command(command);
+    REQUIRE(ran.has_value());
+    CHECK(ran->exit_code() == 0);
+    return ran->out;
+  };
+  const std::string without = doctor();
+  INFO(without);
+  CHECK(without.find("-   bubblewrap      a sandbox without network for candidates: not found\n"
+                     "                    -> apt-get install bubblewrap\n") != std::string::npos);
+  CHECK(without.find("-> apt-get install ccache\n") != std::string::npos);
+  CHECK(without.find("-> apt-get install linux-perf\n") != std::string::npos);
+
+  // One that is there and is refused its namespaces.
+  const auto bwrap = folder.path() / "bin" / "bwrap";
+  std::ofstream(bwrap) << "#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n";
+  std::filesystem::permissions(bwrap, std::filesystem::perms::owner_all);
+  const std::string refused = doctor();
+  INFO(refused);
+  CHECK(refused.find("it does not start: bwrap: No permissions to create new namespace\n") != std::string::npos);
+  CHECK(refused.find("apt-get install bubblewrap") == std::string::npos);
 }
 
 TEST_CASE("list names what there is") {
