@@ -361,12 +361,12 @@ class RunningCommand {
     next_sample_ = now + std::max<SteadyTime::duration>(ThreadSampler::kInterval, kSamplerRest * (after - now));
   }
 
-  /// Nobody stops a supervisor but its command. If that is to end anyway, aiopt does it without the supervisor.
+  /// Nobody stops a supervisor but its command.
   void look_after_supervisor(SteadyTime now) {
     next_look_ = now + kLookInterval;
     siginfo_t stopped{};
     if (::waitid(P_PID, static_cast<id_t>(supervisor_), &stopped, WSTOPPED | WNOHANG) != 0) return;
-    if (stopped.si_pid == supervisor_) ::kill(supervisor_, is_ending_ ? SIGKILL : SIGCONT);
+    if (stopped.si_pid == supervisor_) ::kill(supervisor_, SIGCONT);
   }
 
   void end_tree(std::variant<Exited, Signalled, TimedOut, Cancelled> why) {

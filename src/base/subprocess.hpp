@@ -108,7 +108,7 @@ void hide_from_children(const std::string& variable);
 /// Runs the command and waits for its end. A supervisor process of its own, child subreaper
 /// (prctl(2), PR_SET_CHILD_SUBREAPER), stands between aiopt and the command: whatever the command
 /// left behind, daemons that forked twice too, is killed before this returns, and also if aiopt
-/// itself dies. A command that stops its supervisor finds it continued or killed; one that kills it is taken for
+/// itself dies. A command that stops its supervisor finds it continued; one that kills it is taken for
 /// killed, and aiopt, a child subreaper too while a command runs, ends what it left. Safe from any thread.
 ///
 /// Returns within `timeout` and some seconds, whatever the command does. Only what hangs in the kernel or is another

@@ -194,6 +194,18 @@ TEST_CASE("a command that stops its supervisor again and again is ended with its
   CHECK(daemons_of(folder.path()).size() == 5);
 }
 
+TEST_CASE("a command that takes all descriptors from its supervisor is ended by aiopt") {
+  const TemporaryFolder folder;
+  Watched watched;
+  // Without them it finds nobody to kill.
+  const CommandResult result =
+      watched.run(shell(start_daemons(folder.path(), 5) + "prlimit --pid $PPID --nofile=0:0 && sleep 60", 2s));
+  CHECK(std::holds_alternative<TimedOut>(result.end));
+  CHECK(watched.took() < 20s);
+  CHECK(daemons_of(folder.path()).size() == 5);
+  CHECK(count_alive(daemons_of(folder.path())) == 0);
+}
+
 TEST_CASE("a command that kills its supervisor leaves no daemon") {
   const TemporaryFolder folder;
   Watched watched;
