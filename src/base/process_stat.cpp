@@ -9,12 +9,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdlib>
+#include <string_view>
 
 namespace aiopt {
 namespace {
 
-/// "/proc/<pid>/stat"; snprintf(3) may allocate.
-std::array<char, 32> stat_path(pid_t pid) {
+/// "/proc/<pid>/<file>"; snprintf(3) may allocate.
+std::array<char, 32> path_of(pid_t pid, std::string_view file) {
   std::array<char, 32> path{};
   std::array<char, 12> digits{};
   std::size_t count = 0;
@@ -22,14 +23,15 @@ std::array<char, 32> stat_path(pid_t pid) {
   std::size_t at = 0;
   for (const char c : {'/', 'p', 'r', 'o', 'c', '/'}) path[at++] = c;
   while (count > 0) path[at++] = digits[--count];
-  for (const char c : {'/', 's', 't', 'a', 't'}) path[at++] = c;
+  path[at++] = '/';
+  for (const char c : file) path[at++] = c;
   return path;
 }
 
 }  // namespace
 
 bool read_process_stat(pid_t pid, ProcessStat& stat) {
-  const int fd = ::open(stat_path(pid).data(), O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(path_of(pid, "stat").data(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return false;
   std::array<char, 1024> text;
   const ssize_t got = ::read(fd, text.data(), text.size());
@@ -60,6 +62,19 @@ bool read_process_stat(pid_t pid, ProcessStat& stat) {
     ++field;
   }
   return false;
+}
+
+bool is_first_of_namespace(pid_t pid) {
+  const int fd = ::open(path_of(pid, "status").data(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  std::array<char, 4096> text;
+  const ssize_t got = ::read(fd, text.data(), text.size());
+  ::close(fd);
+  // "NSpid:\t4711\t1": its number here, and in each namespace below. A newline in a process's name is quoted.
+  const std::string_view status(text.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+  const std::size_t begin = status.find("\nNSpid:\t");
+  if (begin == std::string_view::npos) return false;
+  return status.substr(0, status.find('\n', begin + 1)).ends_with("\t1");
 }
 
 void for_each_process(void (*visit)(void* context, pid_t pid), void* context) {

@@ -22,6 +22,10 @@ struct ProcessStat {
 /// @return Whether there is such a process. Async-signal-safe.
 bool read_process_stat(pid_t pid, ProcessStat& stat);
 
+/// Whether it is the first process of a PID namespace below ours, such as bwrap's own that waits for the others in
+/// there. Async-signal-safe.
+bool is_first_of_namespace(pid_t pid);
+
 /// Calls `visit(context, pid)` for every process that /proc shows. Async-signal-safe.
 void for_each_process(void (*visit)(void* context, pid_t pid), void* context);
 

@@ -86,8 +86,8 @@ struct CommandResult {
   // Of the whole tree; 0 and empty if the command killed its supervisor.
   std::uint64_t bytes_written = 0;     ///< To files on disks: as the kernel charges it to who dirtied the pages.
   std::optional<std::uint64_t> syncs;  ///< fsync, fdatasync, msync(MS_SYNC), O_DSYNC writes...; empty: not counted.
-  /// How many processes were still there when the command had ended by itself; they were killed. A wrapper that makes
-  /// a PID namespace kills them itself: then it tells nothing.
+  /// How many processes were still there when the command had ended by itself; they were killed. Of those in a PID
+  /// namespace that the wrapper made, which die with it, all, some or none are seen; its first process doesn't count.
   int processes_left = 0;
   /// Used by those left after the command had ended by itself; they are killed at once, so it is little.
   std::chrono::microseconds cpu_after_end{0};

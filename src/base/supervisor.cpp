@@ -370,7 +370,7 @@ class Supervisor {
     descendants.each([&](const Descendant& one) {
       ProcessStat stat;
       if (!look_at(one, stat)) return;
-      if (stat.is_alive()) ++report_.processes_left;
+      if (stat.is_alive() && !is_first_of_namespace(one.pid)) ++report_.processes_left;
       cpu_at_end_us_ += nanoseconds_of(cpu_clock_of(one.pid)) / 1000;
       cpu_at_end_us_ += static_cast<std::int64_t>(stat.children_cpu_ticks) * tick_us;
     });

@@ -256,6 +256,13 @@ TEST_CASE("syncs are counted in a sandbox, and if the time-out ends it") {
   CHECK(whole.syncs == 140U);
 }
 
+TEST_CASE("the wrapper's own process in a sandbox is not taken for one that was left") {
+  if (!can_sandbox()) return;
+  Command command = shell("true");
+  command.wrapper = {"bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "--"};
+  for (int i = 0; i < 20; ++i) CHECK(run(command).processes_left == 0);
+}
+
 TEST_CASE("what a tree writes to disk is told") {
   const TemporaryFolder folder;
   struct statfs file_system {};
