@@ -29,7 +29,8 @@ const std::vector<SyncEvent>& sync_events();
 /// Not by a kprobe on vfs_fsync_range: perf's own kprobe events, when inherited, put a probe in for each new thread,
 /// and ask each new thread for CAP_PERFMON, so that fork(2) fails in a sandbox without capabilities.
 ///
-/// While one is open, system calls on this machine are slower by about 0.1 us, and starting a thread by a few.
+/// While one is open, every system call on this machine and the start of every thread that is counted take longer: not
+/// for one side of a comparison only.
 /// Async-signal-safe.
 class SyncCounter {
  public:
