@@ -52,6 +52,15 @@ TEST_CASE("a program from a text with another comment has the same digest, thoug
   CHECK(binary_digest(compiler.build(kProgram, "-O1")) == binary_digest(compiler.build(kProgram, "-O1 -s")));
 }
 
+TEST_CASE("unwind tables are no part of what a program does") {
+  const Compiler compiler;
+  const std::string without = "-O1 -fno-exceptions -fno-asynchronous-unwind-tables";
+  const std::string program = compiler.build(kProgram);
+  const std::string other = compiler.build(kProgram, without + " -g -Wl,--build-id");
+  CHECK(program != other);
+  CHECK(binary_digest(program) == binary_digest(other));
+}
+
 TEST_CASE("a changed constant, string, table, size or called function is another digest") {
   const Compiler compiler;
   const auto digest = binary_digest(compiler.build(kProgram));

@@ -110,3 +110,25 @@ TEST_CASE("a tree too deep to be listed is an error, not a crash") {
   CHECK(listed.error().code == Error::Code::unavailable);
   remove_folder(folder.path() / "tree");
 }
+
+TEST_CASE("a link to a folder is not opened as one") {
+  const TemporaryFolder folder;
+  write(folder.path() / "a/b/c", "c\n");
+  fs::create_directory_symlink("a", folder.path() / "link");
+  const FileDescriptor root(::open(folder.path().c_str(), O_RDONLY | O_DIRECTORY));
+  CHECK(open_to_read(root.get(), "a").is_open());
+  CHECK_FALSE(open_to_read(root.get(), "link").is_open());
+  CHECK(open_below(root.get(), "a/b").is_open());
+  CHECK_FALSE(open_below(root.get(), "link/b").is_open());
+  CHECK_FALSE(open_below(root.get(), "link").is_open());
+}
+
+TEST_CASE("a fingerprint is kept only of a file that was not changed within this tick") {
+  const TemporaryFolder folder;
+  write(folder.path() / "file", "x\n");
+  struct stat status {};
+  REQUIRE(::lstat((folder.path() / "file").c_str(), &status) == 0);
+  CHECK(fingerprint_to_keep(status) != fingerprint_of(status));
+  wait_for_next_tick();
+  CHECK(fingerprint_to_keep(status) == fingerprint_of(status));
+}
