@@ -30,6 +30,7 @@
 #include "source/cache_tag.hpp"
 #include "source/file_copy.hpp"
 #include "source/fingerprint.hpp"
+#include "source/folder_copy.hpp"
 #include "source/folder_seal.hpp"
 #include "source/git.hpp"
 #include "source/source_copy.hpp"
@@ -75,6 +76,18 @@ bool clone_repository(const fs::path& source, const fs::path& folder, const std:
   return cut_off && cut_off->succeeded() && head && head->succeeded() && indexed && indexed->succeeded() && excluded;
 }
 
+/// The path as it will be; nothing is there yet but the folder around it.
+Result<fs::path> find_free_folder(const fs::path& folder) {
+  std::error_code failure;
+  const fs::path made = fs::absolute(folder, failure).lexically_normal();
+  if (fs::exists(fs::symlink_status(made, failure))) {
+    return Error{Error::Code::invalid_argument,
+                 fmt::format("cannot make the workspace {}: it exists; remove it first", made.string())};
+  }
+  fs::create_directories(made.parent_path(), failure);
+  return made;
+}
+
 /// How many bytes of `path` are the folder that holds it.
 std::size_t parent_length(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -96,7 +109,7 @@ struct Workspace::Impl {
   ~Impl() {
     seal.reset();
     root.close();
-    remove_folder(folder);
+    if (!folder.empty()) remove_folder(folder);
   }
 
   Error failed(std::string_view path, int number) const {
@@ -123,7 +136,16 @@ struct Workspace::Impl {
     return found != protected_files.files.end() && !S_ISDIR(found->second.mode);
   }
 
-  Result<void> open_root() {
+  /// Also where git made it already. From here on the end of this removes it.
+  Result<void> make_folder(const fs::path& made) {
+    std::error_code failure;
+    fs::create_directory(made, failure);
+    if (!fs::is_directory(made)) {
+      return Error{Error::Code::io, fmt::format("cannot make the workspace {}: {}", made.string(), failure.message())};
+    }
+    folder = made;
+    // Before anything is copied: a workspace within its source must not be copied into another.
+    if (auto tagged = write_cache_tag(made); !tagged) return tagged;
     root = FileDescriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!root.is_open()) return failed(".", errno);
     return {};
@@ -383,30 +405,20 @@ Result<Workspace> Workspace::create(const fs::path& source, const fs::path& fold
     return Error{Error::Code::not_found, fmt::format("cannot copy the source {}: {}", source.string(),
                                                      failure ? failure.message() : "no folder")};
   }
-  const fs::path made = fs::absolute(folder, failure).lexically_normal();
-  if (fs::exists(fs::symlink_status(made, failure))) {
-    return Error{Error::Code::invalid_argument,
-                 fmt::format("cannot make the workspace {}: it exists; remove it first", made.string())};
-  }
-  fs::create_directories(made.parent_path(), failure);
-
+  auto free_folder = find_free_folder(folder);
+  if (!free_folder) return free_folder.error();
+  const fs::path made = std::move(*free_folder);
   const std::string& commit = protected_files.commit;
   if (commit.empty() || !clone_repository(from, made, commit)) remove_folder(made);
-  fs::create_directory(made, failure);
-  if (!fs::is_directory(made)) {
-    return Error{Error::Code::io, fmt::format("cannot make the workspace {}: {}", made.string(), failure.message())};
-  }
-  auto impl = std::make_unique<Impl>();  // From here on its end removes the folder.
-  impl->folder = made;
+  auto impl = std::make_unique<Impl>();
+  if (auto opened = impl->make_folder(made); !opened) return opened.error();
   impl->protected_files = protected_files;
-  if (auto tagged = write_cache_tag(made); !tagged) return tagged.error();
 
   // What came to the source since it was read is no part of the run.
   std::vector<SourceEntry> entries;
   for (const auto& [path, file] : protected_files.files) entries.push_back({path, file.mode, file.link_target});
   for (const auto& [path, file] : baseline) entries.push_back({path, S_IFREG, ""});
   if (auto copied = copy_source(from, made, entries); !copied) return copied.error();
-  if (auto opened = impl->open_root(); !opened) return opened.error();
   if (const auto changed = impl->find_changed_protected(); !changed.empty()) {
     const std::string others = changed.size() > 1 ? fmt::format(", and {} more", changed.size() - 1) : "";
     return Error{Error::Code::unavailable,
@@ -415,6 +427,37 @@ Result<Workspace> Workspace::create(const fs::path& source, const fs::path& fold
                              in_backticks(changed.front()), from.string(), others)};
   }
   if (auto checked_out = impl->check_out(baseline); !checked_out) return checked_out.error();
+  return Workspace(std::move(impl));
+}
+
+Result<Workspace> Workspace::create_from(const Workspace& built, const fs::path& folder) {
+  const Impl& from = *built.impl_;
+  if (auto checked = from.check_root(); !checked) return checked.error();
+  std::error_code failure;
+  for (const fs::path& name : {from.folder, fs::canonical(from.folder, failure)}) {
+    if (name.empty()) continue;
+    const auto found = find_file_with(from.root.get(), name.string());
+    if (!found) return found.error();
+    if (found->empty()) continue;
+    return Error{Error::Code::unavailable,
+                 fmt::format("{} names the folder that it was built in: what was built in {} cannot be taken over",
+                             in_backticks(*found), from.folder.string())};
+  }
+  auto made = find_free_folder(folder);
+  if (!made) return made.error();
+  auto impl = std::make_unique<Impl>();
+  if (auto opened = impl->make_folder(*made); !opened) return opened.error();
+  if (auto copied = copy_built_folder(from.root.get(), impl->root.get(), std::string(kCacheTagName)); !copied) {
+    return copied.error();
+  }
+  impl->protected_files = from.protected_files;
+  impl->stamps = from.stamps;  // The next one is later than those of the objects.
+  for (const auto& [path, file] : from.known) impl->known[path] = {file.sha256, {}};
+  for (auto& [path, file] : impl->known) file.fingerprint.mode = from.known.at(path).fingerprint.mode;
+  if (const auto changed = impl->find_changed_protected(); !changed.empty()) {
+    return Error{Error::Code::unavailable, fmt::format("{} of the workspace {} was changed by a program that ran in it",
+                                                       in_backticks(changed.front()), from.folder.string())};
+  }
   return Workspace(std::move(impl));
 }
 
