@@ -572,7 +572,7 @@ TEST_CASE("20,000 random adds agree with an archive of another make, stats after
 }
 
 TEST_CASE("20,000 random adds and updates agree with a deep archive of another make, all of it after each of them") {
-  for (const std::size_t depth : {1, 2, 3, 7}) {
+  for (const std::size_t depth : {1U, 2U, 3U, 7U}) {
     const auto archive = make_grid_archive({linear_axis(10)}, static_cast<int>(depth));
     SlowDeepArchive slow(depth);
     Rng rng(20200614 + depth);

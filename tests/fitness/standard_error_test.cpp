@@ -58,7 +58,7 @@ double error_of(const std::vector<double>& ratios) {
 
 TEST_CASE("the error is about as large as the spread of objectives that are measured again and again") {
   Rng rng(3);
-  for (const std::size_t pairs : {3, 7, 20}) {
+  for (const std::size_t pairs : {3U, 7U, 20U}) {
     CAPTURE(pairs);
     double sum = 0.0, sum_of_squares = 0.0, errors = 0.0;
     constexpr int kTimes = 400;
@@ -77,7 +77,7 @@ TEST_CASE("the error is about as large as the spread of objectives that are meas
 
 TEST_CASE("of equal candidates at most one in twenty is taken for credibly better, and a clear gain is seen") {
   Rng rng(4);
-  for (const std::size_t pairs : {3, 5, 7}) {
+  for (const std::size_t pairs : {3U, 5U, 7U}) {
     CAPTURE(pairs);
     const auto measure = [&](double factor) {
       std::vector<double> ratios = noisy(pairs, rng);
@@ -104,6 +104,16 @@ TEST_CASE("pairs that agree make an exact objective, and fewer than three an unc
   unpaired.benchmark->baseline.clear();
   Evaluation baseline = with_ratios({1.0});
   CHECK(objective_standard_error(*speedup_alone(), unpaired, baseline) == doctest::Approx(0.2));
+}
+
+TEST_CASE("what the machine did to both runs of a pair is no error") {
+  Evaluation evaluation = with_ratios({1.1, 1.1, 1.1, 1.1});
+  for (std::size_t i = 0; i < 4; ++i) {
+    const double machine = 1.0 + static_cast<double>(i);
+    evaluation.benchmark->candidate[i].throughput_ops_sec *= machine;
+    evaluation.benchmark->baseline[i].throughput_ops_sec *= machine;
+  }
+  CHECK(objective_standard_error(*speedup_alone(), evaluation, {}) == 0.0);
 }
 
 TEST_CASE("the baseline and what did not pass are exact") {
