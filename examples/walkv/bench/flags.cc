@@ -3,6 +3,7 @@
 #include "flags.h"
 
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -14,9 +15,10 @@ constexpr char kUsage[] =
     "walkv_bench [--benchmarks=NAME,...] [--num=N] [--reads=N] [--writes=N] [--threads=N] [--value_size=BYTES]\n"
     "            [--key_size=BYTES] [--histogram] [--sync] [--seed=N] [--duration=SECONDS] [--use_existing_db] "
     "[--db=DIR]\n"
-    "            [--write_buffer_size=BYTES] [--destroy_db_at_end]\n"
+    "            [--write_buffer_size=BYTES] [--destroy_db_at_end] [--verify]\n"
     "benchmarks: fillseq fillrandom fillsync overwrite deleteseq deleterandom readseq readrandom readmissing\n"
-    "            readwhilewriting readrandomwriterandom\n";
+    "            readwhilewriting readrandomwriterandom\n"
+    "--verify: runs none; checks that --db holds what they leave when run with the other flags (1 if not)\n";
 
 [[noreturn]] void fail(const std::string& flag, const char* why) {
   std::fprintf(stderr, "walkv_bench: flag %s: %s (--help lists the flags)\n", flag.c_str(), why);
@@ -30,6 +32,14 @@ double parse_number(const std::string& flag, const std::string& text, double low
   if (text.empty() || *end != '\0' || errno != 0) fail(flag, "not a number");
   if (!(number >= lowest && number <= highest)) fail(flag, "out of range");
   return number;
+}
+
+/// All 64 bits, which a double does not hold.
+uint64_t parse_seed(const std::string& flag, const std::string& text) {
+  uint64_t seed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (text.empty() || end != text.data() + text.size() || error != std::errc()) fail(flag, "not a number of 64 bits");
+  return seed;
 }
 
 bool parse_bool(const std::string& flag, const std::string& text) {
@@ -54,6 +64,7 @@ bool* boolean_flag(Flags* flags, const std::string& name) {
   if (name == "sync") return &flags->sync;
   if (name == "use_existing_db") return &flags->use_existing_db;
   if (name == "destroy_db_at_end") return &flags->destroy_db_at_end;
+  if (name == "verify") return &flags->verify;
   return nullptr;
 }
 
@@ -80,7 +91,7 @@ void set_value(Flags* flags, const std::string& name, const std::string& text) {
   } else if (name == "key_size") {
     flags->key_size = static_cast<int>(integer(8, 1024));
   } else if (name == "seed") {
-    flags->seed = static_cast<uint32_t>(integer(0, 4294967295.0));
+    flags->seed = parse_seed(flag, text);
   } else if (name == "duration") {
     flags->duration = parse_number(flag, text, 0, 1e9);
   } else if (name == "write_buffer_size") {

@@ -19,10 +19,11 @@ struct Flags {
   bool histogram = false;
   bool sync = false;
   bool use_existing_db = false;
-  double duration = 0;  ///< Seconds for each benchmark instead of a number of operations; 0: by number.
-  uint32_t seed = 301;
+  double duration = 0;             ///< Seconds for each benchmark instead of a number of operations; 0: by number.
+  uint64_t seed = 301;             ///< Of all keys and values: two runs with equal flags do the same operations.
   int64_t write_buffer_size = 0;   ///< Of the memtable; 0: the engine's choice.
   bool destroy_db_at_end = false;  ///< Ours: leave nothing behind.
+  bool verify = false;             ///< Ours: run nothing, check what an earlier process has left; see verify.h.
   std::string db = "build/walkv_bench.db";
 };
 

@@ -16,6 +16,8 @@
 #include "db.h"
 #include "flags.h"
 #include "stats.h"
+#include "verify.h"
+#include "workload.h"
 
 namespace walkv {
 namespace {
@@ -25,70 +27,11 @@ namespace {
   std::exit(1);
 }
 
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-
-  uint64_t next() {  // splitmix64 (G. L. Steele and others, 2014).
-    uint64_t z = state_ += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-  }
-
- private:
-  uint64_t state_;
-};
-
-/// Values are windows into a pool of random bytes.
-class ValuePool {
- public:
-  explicit ValuePool(uint64_t seed) {
-    Random random(seed);
-    for (size_t i = 0; i < kBytes; ++i) pool_.push_back(static_cast<char>(random.next()));
-  }
-
-  std::string_view value(Random* random, int size) const {
-    return std::string_view(pool_).substr(random->next() % (kBytes - static_cast<size_t>(size)),
-                                          static_cast<size_t>(size));
-  }
-
- private:
-  static constexpr size_t kBytes = 2 << 20;
-  std::string pool_;
-};
-
-struct Workload {
-  enum class Action { write, erase, read, mixed };
-
-  const char* name;
-  Action action;
-  bool sequential = false;
-  bool fresh = false;    ///< Begins with an empty database.
-  bool sync = false;     ///< Even without --sync.
-  bool missing = false;  ///< Asks for keys that are not there.
-  bool background_writer = false;
-};
-
-constexpr Workload kWorkloads[] = {
-    {.name = "fillseq", .action = Workload::Action::write, .sequential = true, .fresh = true},
-    {.name = "fillrandom", .action = Workload::Action::write, .fresh = true},
-    {.name = "fillsync", .action = Workload::Action::write, .fresh = true, .sync = true},
-    {.name = "overwrite", .action = Workload::Action::write},
-    {.name = "deleteseq", .action = Workload::Action::erase, .sequential = true},
-    {.name = "deleterandom", .action = Workload::Action::erase},
-    {.name = "readseq", .action = Workload::Action::read, .sequential = true},
-    {.name = "readrandom", .action = Workload::Action::read},
-    {.name = "readmissing", .action = Workload::Action::read, .missing = true},
-    {.name = "readwhilewriting", .action = Workload::Action::read, .background_writer = true},
-    {.name = "readrandomwriterandom", .action = Workload::Action::mixed},
-};
-
 /// One thread's part of a workload.
 struct Worker {
-  Worker(uint64_t seed, bool show_progress) : random(seed), stats(show_progress) {}
+  Worker(const Operations& its_operations, bool show_progress) : operations(its_operations), stats(show_progress) {}
 
-  Random random;
+  Operations operations;
   Stats stats;
   int64_t reads = 0;
   int64_t found = 0;
@@ -99,8 +42,9 @@ class Benchmark {
   explicit Benchmark(const Flags& flags) : flags_(flags), values_(flags.seed) {}
 
   void run() {
-    print_header();
     refuse_foreign_files();
+    if (flags_.verify) return verify(flags_);
+    print_header();
     if (!flags_.use_existing_db) destroy();
     open();
     for (const std::string& name : flags_.benchmarks) run_workload(find_workload(name));
@@ -110,14 +54,6 @@ class Benchmark {
 
  private:
   using Action = Workload::Action;
-
-  static const Workload& find_workload(const std::string& name) {
-    for (const Workload& workload : kWorkloads) {
-      if (name == workload.name) return workload;
-    }
-    std::fprintf(stderr, "walkv_bench: unknown benchmark '%s' (--help lists them)\n", name.c_str());
-    std::exit(1);
-  }
 
   void print_header() const {
     const double megabytes =
@@ -186,7 +122,7 @@ class Benchmark {
     }
     std::printf("DB path: [%s]\n", flags_.db.c_str());
     std::vector<Worker> workers;
-    for (int i = 0; i < flags_.threads; ++i) workers.emplace_back(flags_.seed + 1000 * i + 1, i == 0);
+    for (int i = 0; i < flags_.threads; ++i) workers.emplace_back(Operations(flags_, workload, values_, i), i == 0);
 
     start_ = false;
     readers_done_ = false;
@@ -208,24 +144,21 @@ class Benchmark {
   }
 
   void run_worker(const Workload& workload, Worker* worker) {
-    const bool reading = workload.action == Action::read;
-    const int64_t asked = reading ? flags_.reads : flags_.writes;
-    const int64_t operations = asked >= 0 ? asked : flags_.num;
+    const int64_t count = worker->operations.count();
     worker->stats.start();
     const double deadline = now_micros() + flags_.duration * 1e6;
-    for (int64_t i = 0; flags_.duration > 0 ? now_micros() < deadline : i < operations; ++i) {
-      const uint64_t random = worker->random.next();
-      const auto keys = static_cast<uint64_t>(flags_.num);
-      const uint64_t number = workload.sequential ? static_cast<uint64_t>(i) % keys : random % keys;
-      const bool read = reading || (workload.action == Action::mixed && worker->random.next() % 10 != 0);
-      worker->stats.finish_operation(read ? read_one(workload, number, worker) : write_one(workload, number, worker));
+    for (int64_t i = 0; flags_.duration > 0 ? now_micros() < deadline : i < count; ++i) {
+      const Operation operation = worker->operations.next();
+      worker->stats.finish_operation(operation.action == Action::read ? read_one(workload, operation, worker)
+                                                                      : write_one(workload, operation));
     }
     worker->stats.stop();
   }
 
-  int64_t read_one(const Workload& workload, uint64_t number, Worker* worker) {
+  int64_t read_one(const Workload& workload, const Operation& operation, Worker* worker) {
     std::string value;
-    const std::string key = workload.missing ? make_key(number) + "." : make_key(number);
+    std::string key = make_key(operation.number, flags_.key_size);
+    if (workload.missing) key += ".";
     const Status status = db_->get(key, &value);
     if (!status.ok() && !status.is_not_found()) fail("get", status);
     ++worker->reads;
@@ -234,25 +167,24 @@ class Benchmark {
     return static_cast<int64_t>(key.size() + value.size());
   }
 
-  int64_t write_one(const Workload& workload, uint64_t number, Worker* worker) {
+  int64_t write_one(const Workload& workload, const Operation& operation) {
     const WriteOptions options{.sync = workload.sync || flags_.sync};
-    const std::string key = make_key(number);
-    if (workload.action == Action::erase) {
+    const std::string key = make_key(operation.number, flags_.key_size);
+    if (operation.action == Action::erase) {
       const Status status = db_->erase(options, key);
       if (!status.ok()) fail("delete", status);
       return 0;
     }
-    const std::string_view value = values_.value(&worker->random, flags_.value_size);
-    const Status status = db_->put(options, key, value);
+    const Status status = db_->put(options, key, operation.value);
     if (!status.ok()) fail("put", status);
-    return static_cast<int64_t>(key.size() + value.size());
+    return static_cast<int64_t>(key.size() + operation.value.size());
   }
 
   void write_until_done() {
     constexpr Workload kOverwrite{.name = "", .action = Action::write};
-    Worker worker(flags_.seed, false);
+    Operations operations(flags_, kOverwrite, values_, -1);
     start_.wait(false);
-    while (!readers_done_) write_one(kOverwrite, worker.random.next() % static_cast<uint64_t>(flags_.num), &worker);
+    while (!readers_done_) write_one(kOverwrite, operations.next());
   }
 
   void report(const Workload& workload, const std::vector<Worker>& workers) const {
@@ -271,13 +203,6 @@ class Benchmark {
       message = text;
     }
     total.report(workload.name, message, workload.action == Action::read ? "read" : "write", flags_.histogram);
-  }
-
-  /// As db_bench: the number big-endian in 8 bytes, then '0' up to the key's size.
-  std::string make_key(uint64_t number) const {
-    std::string key(static_cast<size_t>(flags_.key_size), '0');
-    for (size_t i = 0; i < 8; ++i) key[i] = static_cast<char>(number >> (56 - 8 * i));
-    return key;
   }
 
   const Flags flags_;
