@@ -22,7 +22,7 @@ namespace {
 constexpr std::size_t kMaxHeadTokens = 256;
 constexpr std::size_t kMaxScopes = 64;
 constexpr std::size_t kMaxConditions = 64;
-constexpr std::size_t kLongestName = 256;  // With the limits above: what #if copies stays small.
+constexpr std::size_t kLongestFunctionName = 256;  // With the limits above: what #if copies stays small.
 constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 
 enum CharacterClass : unsigned char { kPlain, kSpace, kWord, kQuote, kSlash, kHash, kOpen, kClose };
@@ -534,7 +534,7 @@ class FunctionScanner {
     }
     Opened opened = what_opens(state_.head, scratch_);
     if (opened.kind == Opened::Kind::scope && state_.scopes.size() < kMaxScopes) {
-      if (opened.name.size() > kLongestName) opened.name.clear();
+      if (opened.name.size() > kLongestFunctionName) opened.name.clear();
       state_.scopes.push_back(std::move(opened.name));
       return reset_head();
     }

@@ -306,11 +306,21 @@ std::string token_digest(std::string_view text) {
 }
 
 std::string token_digest(const SourceTree& tree) {
+  return TokenDigests().of(tree);
+}
+
+std::string TokenDigests::of(const SourceTree& tree) {
   Sha256 digest;
   for (const auto& [path, file] : tree) {
     digest.update(path);
     digest.update(std::string_view("\0", 1));
-    digest.update(is_c_or_cpp(path) ? token_digest(std::string_view(*file.text)) : file.sha256);
+    if (!is_c_or_cpp(path)) {
+      digest.update(file.sha256);
+      continue;
+    }
+    const auto [known, is_new] = by_sha256_.try_emplace(file.sha256);
+    if (is_new) known->second = token_digest(std::string_view(*file.text));
+    digest.update(known->second);
   }
   return digest.hex_digest();
 }

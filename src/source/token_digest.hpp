@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include <aiopt/source_tree.hpp>
 
@@ -23,5 +24,14 @@ std::string token_digest(std::string_view text);
 /// Of a tree: SHA-256 over paths and the token_digest() of C and C++ files (by their extension), the plain digest of
 /// others. Trees with the same one build the same program, but for debug information and the above.
 std::string token_digest(const SourceTree& tree);
+
+/// The same for many trees that share most of their files: each text is read once.
+class TokenDigests {
+ public:
+  std::string of(const SourceTree& tree);
+
+ private:
+  std::unordered_map<std::string, std::string> by_sha256_;  ///< Of a text -> its token_digest().
+};
 
 }  // namespace aiopt

@@ -382,6 +382,26 @@ Result<RunTraces> Workspace::restore() {
   return traces;
 }
 
+Result<void> Workspace::take_data(Workspace& from, const std::vector<std::string>& data) {
+  for (Workspace* side : {this, &from}) {
+    if (auto checked = side->impl_->check_root(); !checked) return checked;
+  }
+  for (const std::string& path : data) {
+    const std::string name = name_of(path);
+    const FileDescriptor there = open_below(from.impl_->root.get(), parent_of(path));
+    struct stat status {};
+    const bool is_there = there.is_open() && ::fstatat(there.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!is_there || !(S_ISDIR(status.st_mode) || S_ISREG(status.st_mode))) {
+      return Error{Error::Code::invalid_argument, fmt::format("the benchmark left no data in {}", in_backticks(path))};
+    }
+    const FileDescriptor here = open_below(impl_->root.get(), parent_of(path));
+    if (!here.is_open()) return impl_->failed(path, errno);
+    if (const int number = remove_below(here.get(), name)) return impl_->failed(path, number);
+    if (::renameat(there.get(), name.c_str(), here.get(), name.c_str()) != 0) return impl_->failed(path, errno);
+  }
+  return {};
+}
+
 std::vector<std::string> Workspace::changed_protected() {
   std::vector<std::string> changed = impl_->find_changed_protected();
   if (!changed.empty()) {

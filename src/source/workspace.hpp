@@ -83,6 +83,15 @@ class Workspace {
   /// Errors: io, unavailable: the workspace is not to be used further.
   Result<RunTraces> restore();
 
+  /// Moves the data that a run left in `from` to this workspace, in the place of its own, so that another program can
+  /// look at it; restore() puts both back.
+  ///
+  /// @pre both are sealed with this `data`
+  /// @return invalid_argument: there is no such file or folder in `from`. io, unavailable: the workspace is not to be
+  /// used
+  ///         further.
+  Result<void> take_data(Workspace& from, const std::vector<std::string>& data);
+
   const std::filesystem::path& folder() const;
 
  private:

@@ -389,3 +389,74 @@ TEST_CASE("make builds on what the build left, and on nothing that a test or a b
   shell(work, "make -s");
   CHECK(shell(work, "./build/program") == "4001\n");  // Why the caller must throw such a workspace away.
 }
+
+namespace {
+
+/// A second workspace of the same source, built and sealed: whose program looks into the other's data.
+Workspace make_verifier(const Built& place, const Paths& data) {
+  auto verifier = Workspace::create(place.source, place.folder.path() / "runs/verifier", place.baseline());
+  REQUIRE(verifier);
+  write(verifier->folder() / "build/bench.db/own", "own\n");
+  REQUIRE(verifier->seal(data));
+  return std::move(*verifier);
+}
+
+const Paths kData = {"build/bench.db"};
+
+}  // namespace
+
+TEST_CASE("the data that a run left moves to who looks into it, and both have their own again") {
+  Built place;
+  place.seal(kData);
+  Workspace verifier = make_verifier(place, kData);
+  const fs::path theirs = place.work / "build/bench.db";
+  const fs::path ours = verifier.folder() / "build/bench.db";
+  const auto before = contents_of(verifier.folder());
+  write(theirs / "3.sst", "three\n");
+  const auto taken = verifier.take_data(place.workspace, kData);
+  REQUIRE_MESSAGE(taken, (taken ? "" : taken.error().message));
+  CHECK(read(ours / "3.sst") == "three\n");
+  CHECK(read(ours / "sub/2.sst") == "two\n");
+  CHECK_FALSE(fs::exists(ours / "own"));
+  CHECK_FALSE(fs::exists(theirs));
+  REQUIRE(verifier.restore());
+  CHECK(contents_of(verifier.folder()) == before);
+  CHECK(place.restore().changed.empty());
+  CHECK(read(theirs / "1.sst") == "one\n");
+  CHECK_FALSE(fs::exists(theirs / "3.sst"));
+}
+
+TEST_CASE("data that is a single file moves too") {
+  Built place;
+  place.seal({"result"});
+  Workspace verifier = make_verifier(place, {"result"});
+  write(place.work / "result", "42\n");
+  REQUIRE(verifier.take_data(place.workspace, {"result"}));
+  CHECK(read(verifier.folder() / "result") == "42\n");
+  REQUIRE(verifier.restore());
+  CHECK_FALSE(fs::exists(verifier.folder() / "result"));
+}
+
+TEST_CASE("what is no data is not taken: nothing there, a link in its place, a link on the way to it") {
+  const auto hide = [](const Built& place, const std::string& how) {
+    const fs::path outside = place.folder.path() / "outside";
+    write(outside / "bench.db/x", "x\n");
+    fs::remove_all(how == "parent" ? place.work / "build" : place.work / "build/bench.db");
+    if (how == "link") fs::create_directory_symlink(outside / "bench.db", place.work / "build/bench.db");
+    if (how == "parent") fs::create_directory_symlink(outside, place.work / "build");
+    if (how == "pipe") REQUIRE(::mkfifo((place.work / "build/bench.db").c_str(), 0600) == 0);
+  };
+  for (const char* how : {"nothing", "link", "parent", "pipe"}) {
+    CAPTURE(how);
+    Built place;
+    place.seal(kData);
+    Workspace verifier = make_verifier(place, kData);
+    hide(place, how);
+    const auto taken = verifier.take_data(place.workspace, kData);
+    REQUIRE_FALSE(taken);
+    CHECK(taken.error().code == Error::Code::invalid_argument);
+    CHECK(taken.error().message.find("left no data in `build/bench.db`") != std::string::npos);
+    CHECK(read(verifier.folder() / "build/bench.db/own") == "own\n");
+    CHECK(read(place.folder.path() / "outside/bench.db/x") == "x\n");
+  }
+}
