@@ -49,7 +49,7 @@ constexpr std::chrono::seconds kOwnPatience{5};
 /// So often it is looked whether the command stopped its supervisor.
 constexpr std::chrono::milliseconds kLookInterval{500};
 /// By so much may the command have grown between its fork and its execve.
-constexpr std::int64_t kFloorSlackBytes = 262'144;
+constexpr std::int64_t kFloorSlackBytes = 8 << 20;
 /// Keeps a deadline's arithmetic from overflowing.
 constexpr std::chrono::hours kLongestTimeout{24 * 365};
 /// The sampler sleeps this many times as long as it worked, however many threads there are.
