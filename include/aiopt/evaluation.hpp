@@ -121,11 +121,12 @@ struct GateReport {
 struct Evaluation {
   CandidateId id = kBaselineId;
   EvaluationStatus status = EvaluationStatus::passed;
-  std::string reason;                        ///< One or more lines that a model can act on; empty if passed.
-  std::vector<StageReport> stages;           ///< In the order run; the last one decided the status.
-  std::optional<BenchmarkResult> benchmark;  ///< Set if every run of it passed and was understood.
-  std::vector<GateReport> gates;             ///< Those that were checked. One that fired makes it rejected_by_gate.
-  std::optional<CandidateId> reused_from;    ///< The candidate with the same tree that was evaluated before.
+  std::string reason;               ///< One or more lines that a model can act on; empty if passed.
+  std::vector<StageReport> stages;  ///< In the order run; the last one decided the status.
+  /// Set if every run of it passed and was understood; also where a gate then rejected it.
+  std::optional<BenchmarkResult> benchmark;
+  std::vector<GateReport> gates;           ///< Those that were checked. One that fired makes it rejected_by_gate.
+  std::optional<CandidateId> reused_from;  ///< The candidate with the same tree that was evaluated before.
 };
 
 /// "passed", "patch_rejected", ...: the spelling of the --json contract and of run.db.

@@ -2,12 +2,39 @@
 
 #pragma once
 
+#include <cstdint>
 #include <stop_token>
+#include <vector>
 
 #include <aiopt/evaluation.hpp>
 #include <aiopt/result.hpp>
 
 namespace aiopt {
+
+struct EvaluateOptions {
+  /// The speed-up over the baseline that the candidate is about to be better or worse than, 1.8 say: pairs are measured
+  /// until that is decided, within Task::sampling.
+  double bar = 1.0;
+  /// What this host tells apart in Task::sampling's max_pairs, as a fraction, 0.018; 0: not known. No more pairs are
+  /// spent on a difference that is smaller.
+  double noise_floor = 0.0;
+  bool anew = false;  ///< Measure even if the same program was measured before.
+};
+
+/// How two candidates are compared outside the search.
+struct ComparisonOptions {
+  int pairs = 0;         ///< Exactly this many, whatever they show; 0: as Task::sampling says, until it is decided.
+  bool holdout = false;  ///< On Task::holdout, which there is then, instead of Task::benchmark.
+  /// The candidate is built from nothing; what it is compared with too, in a folder of its own, but once for all
+  /// comparisons. Else what an earlier one built is used.
+  bool builds_afresh = true;
+  std::uint64_t seed = 0;  ///< Of the runs' order and of AIOPT_SEED.
+};
+
+struct ComparisonResult {
+  BenchmarkResult benchmark;  ///< `candidate` and `baseline` are the two.
+  std::vector<GateReport> gates;
+};
 
 class Evaluator {
  public:
@@ -17,11 +44,13 @@ class Evaluator {
   /// threads at once as the evaluator was made for. When `stop` is requested, its child processes
   /// are killed and the answer is Error::Code::cancelled. Any other Error means that the
   /// world failed (disk full, workspace gone), not the candidate.
-  virtual Result<Evaluation> evaluate(const Candidate& candidate, std::stop_token stop) = 0;
+  virtual Result<Evaluation> evaluate(const Candidate& candidate, const EvaluateOptions& options,
+                                      std::stop_token stop) = 0;
 
-  /// Builds the candidate afresh and benchmarks it in turn with the baseline, `pairs` times: for a claim. An
-  /// Error also if it no longer builds or runs.
-  virtual Result<BenchmarkResult> measure(const Candidate& candidate, int pairs, std::stop_token stop) = 0;
+  /// Runs the two in turn: for a claim, or an A/A test (both the baseline). An Error also if one no longer builds or
+  /// runs. Gates that fired are no Error.
+  virtual Result<ComparisonResult> compare(const Candidate& candidate, const Candidate& against,
+                                           const ComparisonOptions& options, std::stop_token stop) = 0;
 };
 
 }  // namespace aiopt

@@ -17,19 +17,27 @@
 
 namespace aiopt {
 
+/// Whether candidates' commands run in bubblewrap's namespaces.
+enum class SandboxMode {
+  off,
+  automatic,  ///< Where it works; elsewhere a warning.
+  require,    ///< Where it doesn't work, nothing runs.
+};
+
 /// Cores for measuring, see LanePlan in src/evaluate/lanes.hpp. Of one sitting: another may be on another machine.
 struct LaneOptions {
   int lanes = 0;               ///< Benchmarks measured at once; 0: one.
   std::vector<int> lane_cpus;  ///< CPUs that the lanes have for themselves; none: by the machine.
 };
 
-/// What a run is given beside its task. All but `workers` and `lanes` is written to run.db and holds for resumed
-/// sittings too.
+/// What a run is given beside its task. All but `workers`, `lanes` and `sandbox` is written to run.db and holds for
+/// resumed sittings too.
 struct EvolutionOptions {
   std::uint64_t iterations = 60;  ///< Evaluations, the baseline's left out.
   std::uint64_t seed = 1;
   int workers = 0;  ///< Candidates built and tested at once; 0: one a processor.
   LaneOptions lanes;
+  SandboxMode sandbox = SandboxMode::automatic;
   int window = 0;  ///< Proposals asked for and not yet told, at most; 0: workers + 2, with a model 2 workers + 2.
 
   /// Tells results in the order asked and keeps the window at `window` (0: 4) whatever the number of
@@ -38,7 +46,8 @@ struct EvolutionOptions {
 
   std::optional<double> budget_usd;                 ///< No question is asked once this much is spent.
   std::optional<std::chrono::seconds> budget_time;  ///< Of all sittings; what runs then is finished.
-  int claim_pairs = 7;           ///< Pairs in which the best candidate is measured again after the run; 0: not at all.
+  int claim_pairs = 7;       ///< Pairs in which the best candidates are measured again after the run; 0: not at all.
+  int claim_candidates = 3;  ///< How many of them.
   std::filesystem::path record;  ///< Replies are appended to this file; empty: not.
   std::filesystem::path replay;  ///< Replies are taken from this file instead of an endpoint; empty: not.
 };
@@ -55,7 +64,8 @@ enum class RunEnd { budget_spent, nothing_to_propose, interrupted };
 struct RunOutcome {
   RunEnd end = RunEnd::budget_spent;
   RunProgress progress;
-  std::optional<BenchmarkResult> claim;  ///< Of progress.best, measured after the run.
+  CandidateId best = kBaselineId;        ///< Of those measured after the run the best; else progress.best.
+  std::optional<BenchmarkResult> claim;  ///< Its figures then.
 };
 
 /// Starts a run in `folder`, which is made and must not hold one. Blocks until it ended. Progress goes to `events`, on
@@ -77,6 +87,7 @@ struct ResumeOptions {
   std::optional<std::uint64_t> iterations;  ///< The new total.
   int workers = 0;                          ///< As in EvolutionOptions.
   LaneOptions lanes;
+  SandboxMode sandbox = SandboxMode::automatic;
 };
 
 /// Goes on with the run in `folder`, however it ended: task and options are those it was started with. Else as

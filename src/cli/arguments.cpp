@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -80,6 +81,17 @@ void add_lanes(CLI::App& command, LaneOptions& lanes) {
       ->check(cpu_list());
 }
 
+/// @param sandbox  Outlives the parsing.
+void add_sandbox(CLI::App& command, SandboxMode& sandbox) {
+  static const std::map<std::string, SandboxMode> modes = {
+      {"off", SandboxMode::off}, {"auto", SandboxMode::automatic}, {"require", SandboxMode::require}};
+  command
+      .add_option("--sandbox", sandbox,
+                  "Run candidates in bubblewrap: auto (where it works), require, or off: with your rights")
+      ->transform(CLI::CheckedTransformer(modes).description("off|auto|require"))
+      ->default_str("auto");
+}
+
 void add_verbose(CLI::App& command, int& verbosity) {
   command.add_flag("-v,--verbose", verbosity,
                    "Log to stderr what is tried again; -vv: every build, test and benchmark too");
@@ -106,6 +118,7 @@ void add_evolve(CLI::App& app, Action& action) {
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   add_lanes(*command, arguments->options.lanes);
+  add_sandbox(*command, arguments->options.sandbox);
   command->add_option("--window", arguments->options.window, "Proposals in flight at most; 0: by the workers")
       ->transform(whole_number())
       ->check(CLI::Range(0, kWidestWindow))
@@ -123,9 +136,14 @@ void add_evolve(CLI::App& app, Action& action) {
                     "Tell results in the order asked: a seed and recorded replies give the same run again");
   command
       ->add_option("--claim-pairs", arguments->options.claim_pairs,
-                   "Pairs in which the best is measured again at the end; 0: not")
+                   "Pairs in which the best are measured again at the end; 0: not")
       ->transform(whole_number())
       ->check(CLI::Range(0, kMostClaimPairs))
+      ->capture_default_str();
+  command
+      ->add_option("--claim-candidates", arguments->options.claim_candidates, "How many of the best are measured again")
+      ->transform(whole_number())
+      ->check(CLI::Range(1, kMostClaimCandidates))
       ->capture_default_str();
   CLI::Option* record = command->add_option("--record", arguments->record, "Append the model's replies to this file");
   command->add_option("--replay", arguments->replay, "Take the model's replies from this file, without network")
@@ -147,6 +165,7 @@ void add_resume(CLI::App& app, Action& action) {
       ->transform(whole_number())
       ->check(CLI::Range(0, 1024));
   add_lanes(*command, arguments->lanes);
+  add_sandbox(*command, arguments->sandbox);
   add_verbose(*command, arguments->verbosity);
   command->add_flag("--json", arguments->json, "Print the result as JSON");
   command->callback([arguments, &action] { action = [arguments] { return resume_command(*arguments); }; });
@@ -157,9 +176,37 @@ void add_evaluate(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("evaluate", "One candidate through apply, build, test and benchmark");
   command->add_option("TASK", arguments->task, "A task.yaml, or the folder that holds it")->required();
   command->add_option("--patch", arguments->patch, "A patch file, - for stdin; without one the unmodified source");
+  add_lanes(*command, arguments->lanes);
+  add_sandbox(*command, arguments->sandbox);
   add_verbose(*command, arguments->verbosity);
   command->add_flag("--json", arguments->json, "Print the Evaluation as JSON");
   command->callback([arguments, &action] { action = [arguments] { return evaluate_command(*arguments); }; });
+}
+
+void add_compare(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<CompareArguments>();
+  CLI::App* command =
+      app.add_subcommand("compare", "Two trees run in turn: the pairs, the ratio with its interval, a verdict");
+  command->add_option("TASK", arguments->task, "A task.yaml, or the folder that holds it")->required();
+  command
+      ->add_option(
+          "--patch", arguments->patches,
+          "A patch file, - for stdin; a second one is what it is compared with instead of the unmodified program")
+      ->allow_extra_args(false)
+      ->expected(0, 2);
+  command->add_option("--pairs", arguments->pairs, "Exactly so many pairs; 0: until it is decided")
+      ->transform(whole_number())
+      ->check(CLI::Range(0, kMostClaimPairs))
+      ->capture_default_str();
+  command->add_flag("--holdout", arguments->holdout, "On the task's held-out workload");
+  command->add_option("--seed", arguments->seed, "Of the runs' order and of AIOPT_SEED")
+      ->transform(whole_number())
+      ->capture_default_str();
+  add_lanes(*command, arguments->lanes);
+  add_sandbox(*command, arguments->sandbox);
+  add_verbose(*command, arguments->verbosity);
+  command->add_flag("--json", arguments->json, "Print the comparison as JSON");
+  command->callback([arguments, &action] { action = [arguments] { return compare_command(*arguments); }; });
 }
 
 void add_show(CLI::App& app, Action& action) {
@@ -251,8 +298,8 @@ int run_arguments(int argc, char** argv) {
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
   Action action;
-  for (const auto add :
-       {add_evolve, add_resume, add_evaluate, add_show, add_best, add_export, add_init, add_doctor, add_list}) {
+  for (const auto add : {add_evolve, add_resume, add_evaluate, add_compare, add_show, add_best, add_export, add_init,
+                         add_doctor, add_list}) {
     add(app, action);
   }
   try {

@@ -43,10 +43,10 @@ int best_command(const BestArguments& arguments) {
   if (!store) return fail(store.error());
   Result<RunTask> run = task_of_run(**store);
   if (!run) return fail(run.error());
-  Result<RunSummary> summary =
-      summarize(**store, run->task, run->options.iterations, make_grid_archive(run->task.axes));
+  Result<RunSummary> summary = summarize(**store, run->task, run->options.iterations,
+                                         make_grid_archive(run->task.axes, run->task.archive_depth));
   if (!summary) return fail(summary.error());
-  const Elite* best = summary->archive->best();
+  const Elite* best = summary->best();
   const CandidateId id = arguments.candidate ? CandidateId{*arguments.candidate}
                          : best != nullptr   ? best->candidate->id
                                              : kBaselineId;

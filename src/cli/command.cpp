@@ -100,7 +100,7 @@ namespace {
 /// The patch of the best candidate as a file in the run's folder; "" if there is none to write.
 Result<std::string> write_best_patch(const std::filesystem::path& folder, const RunStore& store, const Task& task,
                                      const RunSummary& summary) {
-  const Elite* best = summary.archive->best();
+  const Elite* best = summary.best();
   if (best == nullptr || best->candidate->id == kBaselineId) return std::string();
   Result<SourceTree> baseline = baseline_of_run(store, task);
   if (!baseline) return baseline.error();
@@ -120,8 +120,8 @@ int show_run(const std::filesystem::path& folder, bool json) {
   if (!store) return fail(store.error());
   Result<RunTask> run = task_of_run(**store);
   if (!run) return fail(run.error());
-  Result<RunSummary> summary =
-      summarize(**store, run->task, run->options.iterations, make_grid_archive(run->task.axes));
+  Result<RunSummary> summary = summarize(**store, run->task, run->options.iterations,
+                                         make_grid_archive(run->task.axes, run->task.archive_depth));
   if (!summary) return fail(summary.error());
   std::string patch_file;
   if (Result<std::string> written = write_best_patch(folder, **store, run->task, *summary); written) {

@@ -33,6 +33,7 @@ struct ResumeArguments {
   std::uint64_t iterations = 0;
   int workers = 0;
   LaneOptions lanes;
+  SandboxMode sandbox = SandboxMode::automatic;
   int verbosity = 0;
   bool json = false;
 };
@@ -40,6 +41,20 @@ struct ResumeArguments {
 struct EvaluateArguments {
   std::string task;
   std::string patch;
+  LaneOptions lanes;
+  SandboxMode sandbox = SandboxMode::automatic;
+  int verbosity = 0;
+  bool json = false;
+};
+
+struct CompareArguments {
+  std::string task;
+  std::vector<std::string> patches;  ///< A, and perhaps B; without A the unmodified program is compared with itself.
+  int pairs = 0;                     ///< 0: until it is decided.
+  std::uint64_t seed = 1;
+  bool holdout = false;
+  LaneOptions lanes;
+  SandboxMode sandbox = SandboxMode::automatic;
   int verbosity = 0;
   bool json = false;
 };
@@ -67,6 +82,7 @@ struct ExportArguments {
 int evolve_command(const EvolveArguments& arguments);
 int resume_command(const ResumeArguments& arguments);
 int evaluate_command(const EvaluateArguments& arguments);
+int compare_command(const CompareArguments& arguments);
 int show_command(const ShowArguments& arguments);
 int best_command(const BestArguments& arguments);
 int export_command(const ExportArguments& arguments);

@@ -16,6 +16,7 @@ int resume_command(const ResumeArguments& arguments) {
   if (arguments.iterations > 0) options.iterations = arguments.iterations;
   options.workers = arguments.workers;
   options.lanes = arguments.lanes;
+  options.sandbox = arguments.sandbox;
   set_verbosity(arguments.verbosity);
   const StopTokens stop = catch_interrupts();
   Result<RunOutcome> outcome = Error{Error::Code::cancelled, ""};

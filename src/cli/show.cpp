@@ -13,6 +13,7 @@
 #include "engine/candidate_tree.hpp"
 #include "source/source_tree.hpp"
 #include "store/run_store.hpp"
+#include "view/comparison_view.hpp"
 #include "view/run_summary.hpp"
 
 namespace aiopt {
@@ -43,19 +44,20 @@ std::string describe(const RunStore& store, const Task& task, const StoredEvalua
     text += ", the unmodified source";
   }
   text += fmt::format("\n  status     {}", to_string(evaluation.status));
-  if (evaluation.reused_from) text += fmt::format(" (the tree of candidate {})", to_number(*evaluation.reused_from));
+  if (evaluation.reused_from) text += fmt::format(" (the program of candidate {})", to_number(*evaluation.reused_from));
   if (stored.fitness) {
     text += fmt::format("\n  objective  {:.4f}  {}", stored.fitness->objective,
                         measures_to_json(task.axes, stored.fitness->measures));
   }
   if (evaluation.benchmark) {
     const BenchmarkResult& benchmark = *evaluation.benchmark;
-    const BenchmarkResult::Spread spread = benchmark.speedup_spread();
     text += fmt::format("\n  measured   {:.0f} ops/s", benchmark.throughput_ops_sec());
     if (!benchmark.baseline.empty()) {
-      text += fmt::format(", {} of the baseline ({} pairs, {} to {})", format_ratio(benchmark.speedup()),
-                          benchmark.baseline.size(), format_ratio(spread.lowest), format_ratio(spread.highest));
+      text += fmt::format(", {} of the baseline", describe_speedup(benchmark));
     }
+  }
+  for (const GateReport& gate : evaluation.gates) {
+    text += fmt::format("\n  gate       {} {}: {}", gate.name, gate.fired ? "FIRED" : "passed", gate.detail);
   }
   for (const StageReport& stage : evaluation.stages) {
     text +=

@@ -501,6 +501,10 @@ Result<std::vector<GateReport>> gates_from_json(std::string_view json) {
   });
 }
 
+std::string benchmark_summary_to_json(const BenchmarkResult& benchmark) {
+  return to_text(benchmark_summary(benchmark));
+}
+
 std::string measures_to_json(const std::vector<Axis>& axes, const std::vector<Measure>& measures) {
   return to_text(measures_json(axes, measures));
 }

@@ -30,6 +30,9 @@ Result<BenchmarkResult> benchmark_from_json(std::string_view json);
 std::string gates_to_json(const std::vector<GateReport>& gates);
 Result<std::vector<GateReport>> gates_from_json(std::string_view json);
 
+/// The "benchmark" of the --json contract: medians, speed-up with its interval, all runs.
+std::string benchmark_summary_to_json(const BenchmarkResult& benchmark);
+
 /// {"offcpu_ratio": 0.31, "function": "Wal::append"}, in the order of the axes.
 std::string measures_to_json(const std::vector<Axis>& axes, const std::vector<Measure>& measures);
 Result<std::vector<Measure>> measures_from_json(const std::vector<Axis>& axes, std::string_view json);

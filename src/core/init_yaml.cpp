@@ -285,7 +285,7 @@ benchmark:
   {}latency: {}  # check: a metric in microseconds, lower is better; may be left out
   #data: build/store.db  # check: what it writes, relative to source; put back before each run
   min_pairs: 3  # How often both are run, in turn, before anything is decided,
-  max_pairs: 20  # and at most, where it is close.
+  max_pairs: 14  # and at most, where it is close.
   warmup: 0  # Runs of each that are thrown away first.
 )",
                      command, is_db_bench ? "db_bench" : "lines", is_db_bench ? "fillrandom" : "ops_per_sec",

@@ -8,13 +8,16 @@
 #include <cmath>
 #include <utility>
 
+#include "archive/remeasure.hpp"
 #include "base/text.hpp"
 #include "core/evaluation_json.hpp"
 #include "core/messages_json.hpp"
 #include "core/model_price.hpp"
 #include "core/reason.hpp"
+#include "core/remeasurement.hpp"
 #include "engine/candidate_tree.hpp"
 #include "engine/measures.hpp"
+#include "fitness/standard_error.hpp"
 #include "llm/ensemble.hpp"
 #include "source/patch_parser.hpp"
 
@@ -41,7 +44,7 @@ Evolution::Evolution(EvolutionParts parts, EvolutionOptions options, StopTokens 
       stop_(std::move(stop)),
       rules_{parts_.task.editable, parts_.task.max_patch_bytes},
       rng_(options_.seed),
-      inbox_(std::make_shared<BoundedQueue<Event>>(static_cast<std::size_t>(options_.window) + 1)),
+      inbox_(std::make_shared<BoundedQueue<Event>>(static_cast<std::size_t>(options_.window) + 2)),
       started_(monotonic_now()) {
   progress_.budget = options_.iterations;
 }
@@ -50,7 +53,7 @@ Evolution::~Evolution() {
   evaluations_.request_stop();
   while (evaluating_ > 0) {
     const std::optional<Event> event = inbox_->pop(kTick);
-    if (event && std::holds_alternative<Evaluated>(*event)) --evaluating_;
+    if (event && !std::holds_alternative<Replied>(*event)) --evaluating_;
   }
 }
 
@@ -63,6 +66,7 @@ Result<RunEnd> Evolution::run() {
     return started.error();
   }
   while (!must_end()) {
+    if (parts_.host.is_due(told_) && !is_stopping()) test_host();
     while (may_ask()) {
       Result<bool> asked = ask();
       if (!asked) return asked.error();
@@ -70,7 +74,7 @@ Result<RunEnd> Evolution::run() {
     }
     if (next_to_tell() != nullptr) {
       if (auto told = tell_finished(); !told) return told.error();
-    } else if (in_flight_.empty()) {
+    } else if (in_flight_.empty() && evaluating_ == 0) {
       break;
     } else if (auto waited = wait_for_event(); !waited) {
       // What ended before that is kept.
@@ -82,10 +86,6 @@ Result<RunEnd> Evolution::run() {
   parts_.events.on_run_finished(progress_);
   if (stop_.finish.stop_requested() || stop_.kill.stop_requested()) return RunEnd::interrupted;
   return told_ >= options_.iterations || is_stopping() ? RunEnd::budget_spent : RunEnd::nothing_to_propose;
-}
-
-const Elite& Evolution::best() const {
-  return *parts_.scheduler.archive(IslandId{0}).best();
 }
 
 // ---- When ----------------------------------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ Result<void> Evolution::start() {
   baseline.tree = parts_.baseline;
   baseline.tree_sha256 = tree_sha256(baseline.tree);
   baseline_ = std::make_shared<const Candidate>(std::move(baseline));
-  trees_.emplace(baseline_->tree_sha256, kBaselineId);
+  trees_.emplace(token_digests_.of(baseline_->tree), kBaselineId);
 
   if (auto replayed = replay(); !replayed) return replayed.error();
   if (!baseline_evaluation_) {
@@ -133,7 +133,7 @@ Result<void> Evolution::evaluate_baseline() {
   parts_.events.on_notice("building, testing and measuring the unmodified source");
   InFlight& item = in_flight_[kBaselineId];
   item.candidate = baseline_;
-  evaluate(kBaselineId, baseline_);
+  evaluate(item);
   while (!item.evaluation) {
     if (auto waited = wait_for_event(); !waited) return waited.error();
     if (in_flight_.empty()) return Error{Error::Code::cancelled, "interrupted before the baseline was measured"};
@@ -162,6 +162,7 @@ Result<bool> Evolution::ask() {
 }
 
 Result<std::optional<Scheduler::Turn>> Evolution::next_turn() {
+  if (auto again = remeasure_turn()) return again;
   const Rng before = rng_;
   Result<std::optional<Scheduler::Turn>> turn = parts_.scheduler.ask(rng_);
   if (!turn) return turn;
@@ -174,6 +175,21 @@ Result<std::optional<Scheduler::Turn>> Evolution::next_turn() {
   return turn;
 }
 
+/// Every so often the elite whose figures rest on too few pairs.
+std::optional<Scheduler::Turn> Evolution::remeasure_turn() const {
+  const RemeasureRule rule;
+  if (!is_remeasure_turn(rule, next_id_ - 1)) return std::nullopt;
+  std::vector<CandidateId> under_way;
+  for (const auto& [id, item] : in_flight_) {
+    if (item.proposal.emitter == kRemeasureEmitter) under_way.push_back(item.proposal.ask.parent);
+  }
+  const std::optional<CandidateId> elite = next_to_remeasure(parts_.scheduler.archive(IslandId{0}), rule, under_way);
+  if (!elite) return std::nullopt;
+  Ask ask;
+  ask.parent = *elite;
+  return Scheduler::Turn{IslandId{0}, std::string(kRemeasureEmitter), std::move(ask)};
+}
+
 Result<Evolution::InFlight*> Evolution::take_in(CandidateId id, Scheduler::Turn turn) {
   Result<Elite> parent = elite(turn.ask.parent, turn.island);
   if (!parent) return parent.error();
@@ -183,7 +199,11 @@ Result<Evolution::InFlight*> Evolution::take_in(CandidateId id, Scheduler::Turn 
   item.proposal.emitter = std::move(turn.emitter);
   item.proposal.ask = std::move(turn.ask);
   item.asked_after = told_;
-  item.parent = parent->candidate;
+  item.parent = std::move(*parent);
+  for (const CandidateId inspiration : item.proposal.ask.inspirations) {
+    const Elite* found = parts_.scheduler.archive(turn.island).find(inspiration);
+    if (found != nullptr) item.inspirations.push_back(*found);
+  }
   return &item;
 }
 
@@ -206,6 +226,13 @@ Result<Elite> Evolution::elite(CandidateId id, IslandId island) const {
 }
 
 Result<void> Evolution::begin(InFlight& item) {
+  if (item.proposal.emitter == kRemeasureEmitter) {
+    auto again = std::make_shared<Candidate>(*item.parent.candidate);
+    again->id = item.proposal.id;  // So that its runs have seeds of their own.
+    item.candidate = std::move(again);
+    evaluate(item);
+    return {};
+  }
   if (const auto* asked = std::get_if<ModelQuestion>(&item.proposal.ask.change)) return question(item, *asked);
   return propose(item, std::get<Patch>(item.proposal.ask.change));
 }
@@ -217,12 +244,8 @@ Result<void> Evolution::question(InFlight& item, const ModelQuestion& question) 
                  fmt::format("the emitter '{}' asks a model, and the run has none; give --api-base and --model",
                              proposal.emitter)};
   }
-  Result<Elite> parent = elite(proposal.ask.parent, proposal.island);
-  if (!parent) return parent.error();
-  PromptContext context{parts_.task, *parent, *baseline_evaluation_, {}, failures_, &baseline_->tree};
-  for (const CandidateId id : proposal.ask.inspirations) {
-    if (const Elite* found = parts_.scheduler.archive(proposal.island).find(id)) context.inspirations.push_back(found);
-  }
+  PromptContext context{parts_.task, item.parent, *baseline_evaluation_, {}, failures_, &baseline_->tree};
+  for (const Elite& inspiration : item.inspirations) context.inspirations.push_back(&inspiration);
   ChatRequest request;
   Result<std::vector<ChatMessage>> messages = parts_.prompts->build(question.prompt, context);
   if (!messages) return messages.error();
@@ -252,7 +275,7 @@ Result<void> Evolution::propose(InFlight& item, Result<Patch> patch) {
   Result<AppliedPatch> applied = Error{Error::Code::invalid_argument, ""};
   if (patch) {
     proposal.patch = std::move(*patch);
-    applied = apply_patch(item.parent->tree, *proposal.patch, rules_);
+    applied = apply_patch(item.parent.candidate->tree, *proposal.patch, rules_);
   } else {
     applied = patch.error();
   }
@@ -263,7 +286,7 @@ Result<void> Evolution::propose(InFlight& item, Result<Patch> patch) {
   Candidate candidate;
   candidate.id = proposal.id;
   candidate.parent = proposal.ask.parent;
-  candidate.generation = item.parent->generation + 1;
+  candidate.generation = item.parent.candidate->generation + 1;
   candidate.tree = std::move(applied->tree);
   candidate.tree_sha256 = tree_sha256(candidate.tree);
   candidate.changed_function = std::move(applied->changed_function);
@@ -271,11 +294,11 @@ Result<void> Evolution::propose(InFlight& item, Result<Patch> patch) {
   item.candidate = std::make_shared<const Candidate>(std::move(candidate));
   parts_.events.on_proposed(proposal, progress_);
 
-  const auto [known, is_new] = trees_.emplace(item.candidate->tree_sha256, proposal.id);
+  const auto [known, is_new] = trees_.emplace(token_digests_.of(item.candidate->tree), proposal.id);
   const bool comes_late = !is_new && options_.reproducible && known->second > proposal.id;
   if (comes_late) give_way(std::exchange(known->second, proposal.id), proposal.id);
   if (!comes_late && !is_new && known->second != proposal.id) return reuse(item, known->second);
-  evaluate(proposal.id, item.candidate);
+  evaluate(item);
   return {};
 }
 
@@ -321,12 +344,32 @@ void Evolution::reject(InFlight& item, EvaluationStatus status, std::string reas
   finish(item, std::move(evaluation));
 }
 
-void Evolution::evaluate(CandidateId id, std::shared_ptr<const Candidate> candidate) {
+void Evolution::evaluate(const InFlight& item) {
+  EvaluateOptions how;
+  how.anew = item.proposal.emitter == kRemeasureEmitter;
+  how.noise_floor = parts_.host.noise_floor();
+  // The decision at hand: is it better than what it was made from?
+  const Elite* parent = parts_.scheduler.archive(item.proposal.island).find(item.proposal.ask.parent);
+  if (parent != nullptr && parent->evaluation->benchmark) how.bar = parent->evaluation->benchmark->speedup();
   ++evaluating_;
-  parts_.workers.submit([&evaluator = parts_.evaluator, inbox = inbox_, stop = evaluations_.get_token(), id,
-                         candidate = std::move(candidate)] {
-    inbox->push(Evaluated{id, evaluator.evaluate(*candidate, stop)});
+  parts_.workers.submit([&evaluator = parts_.evaluator, inbox = inbox_, stop = evaluations_.get_token(), how,
+                         id = item.proposal.id, candidate = item.candidate] {
+    inbox->push(Evaluated{id, evaluator.evaluate(*candidate, how, stop)});
   });
+}
+
+/// In turn with the candidates: nobody waits for it.
+void Evolution::test_host() {
+  parts_.host.begin_test(told_);
+  ComparisonOptions how;
+  how.pairs = HostWatch::kPairs;
+  how.builds_afresh = false;
+  how.seed = options_.seed + told_;
+  ++evaluating_;
+  parts_.workers.submit(
+      [&evaluator = parts_.evaluator, inbox = inbox_, stop = evaluations_.get_token(), how, baseline = baseline_] {
+        inbox->push(Tested{evaluator.compare(*baseline, *baseline, how, stop)});
+      });
 }
 
 void Evolution::finish(InFlight& item, Evaluation evaluation) {
@@ -361,7 +404,8 @@ Result<void> Evolution::take(Replied event) {
     item.proposal.reply = std::move(event.reply->text);
     item.proposal.usage = event.reply->usage;
     item.proposal.latency = event.reply->latency;
-    const std::string only_file = item.parent->tree.size() == 1 ? item.parent->tree.begin()->first : "";
+    const SourceTree& tree = item.parent.candidate->tree;
+    const std::string only_file = tree.size() == 1 ? tree.begin()->first : "";
     Result<Patch> patch = parse_patch(item.proposal.reply, only_file);
     if (!patch && event.reply->finish_reason == "length") {
       patch = Error{patch.error().code,
@@ -396,6 +440,17 @@ Result<void> Evolution::take(Evaluated event) {
     if (auto reused = reuse(item, event.id); !reused) return reused.error();
   }
   return {};
+}
+
+Result<void> Evolution::take(Tested event) {
+  --evaluating_;
+  if (!event.test) {
+    if (event.test.error().code == Error::Code::cancelled) return {};
+    return event.test.error();
+  }
+  const NoiseFloor floor = parts_.host.end_test(event.test->benchmark);
+  parts_.events.on_notice(floor.sentence);
+  return parts_.store.add_observation({StoredObservation::Kind::noise_floor, told_, progress_.seconds, floor.json});
 }
 
 // ---- Tell ----------------------------------------------------------------------------------------------------------
@@ -436,7 +491,9 @@ Result<StoredEvaluation> Evolution::tell(CandidateId id) {
   std::erase(finished_, id);
   StoredEvaluation stored;
   if (item.candidate) {
-    Result<std::optional<Fitness>> fitness = fitness_of(*item.candidate, *item.evaluation);
+    Result<std::optional<Fitness>> fitness = item.proposal.emitter == kRemeasureEmitter
+                                                 ? fitness_of_all(item)
+                                                 : fitness_of(*item.candidate, *item.evaluation);
     if (!fitness) return fitness.error();
     stored.fitness = std::move(*fitness);
     stored.tree_sha256 = item.candidate->tree_sha256;
@@ -450,6 +507,9 @@ Result<StoredEvaluation> Evolution::tell(CandidateId id) {
       parts_.scheduler.tell(item.proposal, item.candidate, evaluation, stored.fitness);
   if (!added) return added.error();
   if (id != kBaselineId) ++told_;
+  if (evaluation->benchmark && !evaluation->reused_from) {
+    if (const auto change = parts_.host.note(*evaluation->benchmark)) parts_.events.on_notice(*change);
+  }
   count(item.proposal, *evaluation);
   remember_failure(item.proposal, *evaluation);
   refresh_progress();
@@ -473,11 +533,30 @@ Result<std::optional<Fitness>> Evolution::fitness_of(const Candidate& candidate,
     measures = Error{Error::Code::invalid_argument,
                      "benchmark: its figures make an objective that is not a finite number; are they right?"};
   }
-  if (measures) return std::optional(Fitness{objective, std::move(*measures)});
+  if (measures) {
+    return std::optional(Fitness{objective, std::move(*measures),
+                                 objective_standard_error(parts_.fitness, evaluation, *baseline_evaluation_)});
+  }
   if (candidate.id == kBaselineId) return measures.error();
   evaluation.status = EvaluationStatus::benchmark_failed;
   evaluation.reason = measures.error().message;
   return std::optional<Fitness>{};
+}
+
+/// Of an elite that was measured again: of its earlier pairs and the new ones together. Its evaluation gets their
+/// estimate. One that failed this time has an objective of 0, and leaves its cell to the next.
+Result<std::optional<Fitness>> Evolution::fitness_of_all(InFlight& item) const {
+  const Elite* elite = parts_.scheduler.archive(item.proposal.island).find(item.proposal.ask.parent);
+  if (elite == nullptr) return std::optional<Fitness>{};  // It was driven out meanwhile.
+  Evaluation& again = *item.evaluation;
+  if (again.status != EvaluationStatus::passed || !again.benchmark) {
+    return std::optional(Fitness{0.0, elite->fitness.measures, 0.0});
+  }
+  Evaluation all = *elite->evaluation;
+  append_pairs(*all.benchmark, *again.benchmark);
+  all.benchmark->estimate = estimate_of_pairs(*all.benchmark);
+  again.benchmark->estimate = all.benchmark->estimate;
+  return fitness_of(*item.candidate, all);
 }
 
 void Evolution::count(const Proposal& proposal, const Evaluation& evaluation) {

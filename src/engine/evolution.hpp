@@ -25,10 +25,12 @@
 #include "base/bounded_queue.hpp"
 #include "base/clock.hpp"
 #include "base/worker_pool.hpp"
+#include "engine/host_watch.hpp"
 #include "evaluate/lanes.hpp"
 #include "prompt/prompt_builder.hpp"
 #include "search/scheduler.hpp"
 #include "source/patch_apply.hpp"
+#include "source/token_digest.hpp"
 #include "store/run_store.hpp"
 
 namespace aiopt {
@@ -45,6 +47,7 @@ struct EvolutionParts {
   RunStore& store;
   WorkerPool& workers;
   EventSink& events;
+  HostWatch& host;
   std::function<Lanes::Occupancy()> occupancy;
 };
 
@@ -64,15 +67,15 @@ class Evolution {
 
   const RunProgress& progress() const { return progress_; }
 
-  /// The elite with the highest objective. @pre run() succeeded
-  const Elite& best() const;
+  const Archive& archive() const { return parts_.scheduler.archive(IslandId{0}); }
 
  private:
   /// A proposal that was asked for and not told yet.
   struct InFlight {
     Proposal proposal;
     std::uint64_t asked_after = 0;
-    std::shared_ptr<const Candidate> parent;
+    Elite parent;                     ///< As it was when it was asked for, the next too: a resumed run asks the same.
+    std::vector<Elite> inspirations;  ///< Those of Ask::inspirations.
     std::shared_ptr<const Candidate> candidate;  ///< Set once the patch applied; so is `exact`.
     std::optional<Patch> exact;
     std::optional<CandidateId> waits_for;  ///< Another one in flight, with the same tree.
@@ -88,7 +91,10 @@ class Evolution {
     CandidateId id;
     Result<Evaluation> evaluation;
   };
-  using Event = std::variant<Replied, Evaluated>;
+  struct Tested {
+    Result<ComparisonResult> test;  ///< The baseline against itself.
+  };
+  using Event = std::variant<Replied, Evaluated, Tested>;
 
   Result<void> start();
   Result<void> evaluate_baseline();
@@ -101,6 +107,7 @@ class Evolution {
   bool must_end();
   Result<bool> ask();
   Result<std::optional<Scheduler::Turn>> next_turn();
+  std::optional<Scheduler::Turn> remeasure_turn() const;
   Result<InFlight*> take_in(CandidateId id, Scheduler::Turn turn);
   Result<Elite> elite(CandidateId id, IslandId island) const;
 
@@ -110,17 +117,20 @@ class Evolution {
   void give_way(CandidateId later, CandidateId earlier);
   Result<void> reuse(InFlight& item, CandidateId first);
   void reject(InFlight& item, EvaluationStatus status, std::string reason);
-  void evaluate(CandidateId id, std::shared_ptr<const Candidate> candidate);
+  void evaluate(const InFlight& item);
+  void test_host();
   void finish(InFlight& item, Evaluation evaluation);
 
   Result<void> wait_for_event();
   Result<void> take(Replied event);
   Result<void> take(Evaluated event);
+  Result<void> take(Tested event);
   InFlight* next_to_tell();
   Result<void> tell_finished();
   Result<StoredEvaluation> tell(CandidateId id);
 
   Result<std::optional<Fitness>> fitness_of(const Candidate& candidate, Evaluation& evaluation) const;
+  Result<std::optional<Fitness>> fitness_of_all(InFlight& item) const;
   void count(const Proposal& proposal, const Evaluation& evaluation);
   /// What the next prompt shows of a proposal that failed.
   static std::string words_of(const Proposal& proposal);
@@ -139,9 +149,11 @@ class Evolution {
   std::uint64_t told_ = 0;
   std::map<CandidateId, InFlight> in_flight_;  ///< In the order asked.
   std::deque<CandidateId> finished_;           ///< Can be told, in the order in which they ended.
-  int evaluating_ = 0;
-  std::vector<StoredAsk> new_asks_;                     ///< Since the last commit.
-  std::unordered_map<std::string, CandidateId> trees_;  ///< Digest of every tree proposed -> its first candidate.
+  int evaluating_ = 0;                         ///< Jobs that the workers have, tests of the host too.
+  std::vector<StoredAsk> new_asks_;            ///< Since the last commit.
+  TokenDigests token_digests_;
+  /// Token digest of every tree proposed -> its first candidate: what differs in comments alone is one program.
+  std::unordered_map<std::string, CandidateId> trees_;
   std::shared_ptr<const Candidate> baseline_;
   std::shared_ptr<const Evaluation> baseline_evaluation_;
   std::deque<Failure> failures_;  ///< The last ones, for the next prompt.

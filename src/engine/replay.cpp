@@ -76,7 +76,7 @@ Result<void> Evolution::replay_tell(StoredEvaluation stored) {
                    fmt::format("run.db tells of proposal {} which it never asked for", to_number(id))};
     }
     if (stored.exact) {
-      Result<AppliedPatch> applied = apply_patch(item->second.parent->tree, *stored.exact, rules_);
+      Result<AppliedPatch> applied = apply_patch(item->second.parent.candidate->tree, *stored.exact, rules_);
       if (!applied)
         return Error{Error::Code::corruption,
                      fmt::format("the patch of proposal {} in run.db: {}", to_number(id), applied.error().message)};
@@ -88,7 +88,7 @@ Result<void> Evolution::replay_tell(StoredEvaluation stored) {
       candidate = std::make_shared<const Candidate>(Candidate{id, item->second.proposal.ask.parent, stored.generation,
                                                               std::move(applied->tree), stored.tree_sha256,
                                                               stored.changed_function});
-      trees_.emplace(stored.tree_sha256, id);
+      trees_.emplace(token_digests_.of(candidate->tree), id);
     }
     stored.proposal.ask = item->second.proposal.ask;
     in_flight_.erase(item);

@@ -17,15 +17,20 @@
 #include "base/worker_pool.hpp"
 #include "core/task_yaml.hpp"
 #include "engine/builtins.hpp"
+#include "engine/claims.hpp"
 #include "engine/evolution.hpp"
+#include "engine/host_watch.hpp"
 #include "engine/run_options.hpp"
 #include "engine/version.hpp"
 #include "evaluate/local_evaluator.hpp"
+#include "evaluate/sandbox.hpp"
 #include "fitness/causal_fitness.hpp"
 #include "llm/openai_chat.hpp"
 #include "llm/recorded_chat.hpp"
+#include "measure/host_fingerprint.hpp"
 #include "prompt/prompt_builder.hpp"
 #include "select/strategies.hpp"
+#include "source/protected_files.hpp"
 #include "source/source_tree.hpp"
 #include "store/run_store.hpp"
 
@@ -92,7 +97,7 @@ Result<std::unique_ptr<PromptBuilder>> load_prompts(const Task& task) {
 
 Result<Scheduler> make_scheduler(const Task& task, const SourceTree& baseline) {
   Island island;
-  island.archive = make_grid_archive(task.axes);
+  island.archive = make_grid_archive(task.axes, task.archive_depth);
   island.selection = make_selection(task.selection);
   if (!island.selection) {
     return Error{Error::Code::invalid_argument, fmt::format("unknown selection '{}'; there are {}", task.selection,
@@ -115,29 +120,45 @@ void say_what_proposes(const Task& task, bool model, EventSink& events) {
                                model ? "" : " (no endpoint given: --api-base URL --model NAME asks a model)"));
 }
 
-/// The best candidate is measured once more, in pairs with the unmodified tree, outside the search that chose it.
-Result<std::optional<BenchmarkResult>> measure_claim(const Elite& best, int pairs, Evaluator& evaluator,
-                                                     RunStore& store, EventSink& events, const std::stop_token& stop) {
-  Result<std::vector<StoredClaim>> known = store.claims();
-  if (!known) return known.error();
-  if (!known->empty() && known->front().id == best.candidate->id) return std::optional(known->front().benchmark);
-  if (pairs <= 0 || best.candidate->id == kBaselineId) return std::optional<BenchmarkResult>{};
-  events.on_notice(fmt::format("measuring the best candidate, {}, again: {} pairs with the unmodified program",
-                               to_number(best.candidate->id), pairs));
-  Result<BenchmarkResult> measured = evaluator.measure(*best.candidate, pairs, stop);
-  if (!measured && measured.error().code == Error::Code::cancelled) return measured.error();
-  if (!measured) {
-    events.on_notice(fmt::format("the best candidate could not be measured again: {}", measured.error().message));
-    return std::optional<BenchmarkResult>{};
+/// What this sitting runs on goes into run.db; that it is not what an earlier one ran on is said.
+Result<void> note_host(const std::filesystem::path& folder, RunStore& store, EventSink& events) {
+  const HostFingerprint host = read_host_fingerprint(folder);
+  Result<std::vector<StoredObservation>> earlier = store.observations();
+  if (!earlier) return earlier.error();
+  const auto last = std::find_if(earlier->rbegin(), earlier->rend(), [](const StoredObservation& seen) {
+    return seen.kind == StoredObservation::Kind::fingerprint;
+  });
+  if (last != earlier->rend()) {
+    Result<HostFingerprint> before = host_fingerprint_from_json(last->content);
+    if (!before) return Error{Error::Code::corruption, "run.db, host: " + before.error().message};
+    const std::vector<std::string> changed = differences(*before, host);
+    if (!changed.empty()) {
+      events.on_notice(
+          fmt::format("this host is not the one that the run was measured on ({}): speed-ups are each against the "
+                      "unmodified program on "
+                      "its own host, figures in ops/s are not comparable",
+                      fmt::join(changed, "; ")));
+    }
   }
-  const StoredClaim claim{best.candidate->id, *measured, std::nullopt, std::nullopt};
-  if (auto kept = store.commit_claims({&claim, 1}); !kept) return kept.error();
-  return std::optional(std::move(*measured));
+  StoredObservation seen;
+  seen.told = last != earlier->rend() ? last->told : 0;
+  seen.content = host_observation(host);
+  return store.add_observation(seen);
 }
 
-Result<RunOutcome> run_sitting(const Task& task, const SourceTree& baseline, const EvolutionOptions& options,
-                               ChatClient* chat, const std::filesystem::path& folder, RunStore& store,
-                               EventSink& events, const StopTokens& stop) {
+/// What one sitting needs beside its task and options.
+struct Sitting {
+  const SourceTree& baseline;
+  ProtectedFiles protected_files;
+  ChatClient* chat;
+  const std::filesystem::path& folder;
+  RunStore& store;
+  EventSink& events;
+  const StopTokens& stop;
+};
+
+Result<RunOutcome> run_sitting(const Task& task, const EvolutionOptions& options, Sitting sitting) {
+  const auto& [baseline, protected_files, chat, folder, store, events, stop] = sitting;
   Result<Scheduler> scheduler = make_scheduler(task, baseline);
   if (!scheduler) return scheduler.error();
   std::unique_ptr<PromptBuilder> prompts;
@@ -147,32 +168,46 @@ Result<RunOutcome> run_sitting(const Task& task, const SourceTree& baseline, con
     prompts = std::move(*loaded);
   }
   const std::unique_ptr<FitnessFunction> fitness = make_fitness(task.fitness);
+  Result<Sandbox> sandbox = Sandbox::probe(options.sandbox);
+  if (!sandbox) return sandbox.error();
+  if (!sandbox->warning().empty()) events.on_notice(sandbox->warning());
   const std::vector<int> cpus = usable_cpus();
   Result<LanePlan> plan = plan_lanes(cpus, options.lanes.lanes, options.lanes.lane_cpus);
   if (!plan) return plan.error();
   events.on_notice(plan->describe(cpus.size()));
   Lanes lanes(std::move(*plan));
+  LocalEvaluatorOptions local;
+  // Within a sandbox there is no other way to them.
+  local.run_folder = std::filesystem::canonical(folder);
+  local.folder = local.run_folder / kWorkspaces;
+  local.seed = options.seed;
+  local.reuses_measurements = !options.reproducible;
   Result<std::unique_ptr<Evaluator>> evaluator =
-      make_local_evaluator(task, baseline, lanes, {folder / kWorkspaces, options.workers});
+      make_local_evaluator(task, baseline, std::move(sitting.protected_files), lanes, *sandbox, std::move(local));
   if (!evaluator) return evaluator.error();
+  if (auto noted = note_host(folder, store, events); !noted) return noted.error();
+  HostWatch host(task.sampling.max_pairs);
   WorkerPool workers(options.workers);
   Evolution evolution({task, baseline, *scheduler, **evaluator, *fitness, chat, prompts.get(), store, workers, events,
-                       [&lanes] { return lanes.occupancy(); }},
+                       host, [&lanes] { return lanes.occupancy(); }},
                       options, stop);
 
   say_what_proposes(task, chat != nullptr, events);
   Result<RunEnd> end = evolution.run();
   if (!end) return end.error();
-  RunOutcome outcome{*end, evolution.progress(), std::nullopt};
+  RunOutcome outcome{*end, evolution.progress(), evolution.progress().best, std::nullopt};
   if (*end == RunEnd::interrupted) return outcome;
-  Result<std::optional<BenchmarkResult>> claim =
-      measure_claim(evolution.best(), options.claim_pairs, **evaluator, store, events, stop.kill);
-  if (!claim && claim.error().code == Error::Code::cancelled) {
+  Result<std::vector<StoredClaim>> claims =
+      make_claims(task, options, baseline, evolution.archive(), **evaluator, store, events, stop.kill);
+  if (!claims && claims.error().code == Error::Code::cancelled) {
     outcome.end = RunEnd::interrupted;
     return outcome;
   }
-  if (!claim) return claim.error();
-  outcome.claim = std::move(*claim);
+  if (!claims) return claims.error();
+  if (!claims->empty()) {
+    outcome.best = claims->front().id;
+    outcome.claim = std::move(claims->front().benchmark);
+  }
   return outcome;
 }
 
@@ -188,6 +223,8 @@ Result<RunOutcome> evolve(const Task& given_task, const EvolutionOptions& given_
   Result<SourceTree> baseline = load_source_tree(task.source, task.editable);
   if (!baseline) return baseline.error();
   if (auto completed = complete(task, options, *baseline); !completed) return completed.error();
+  Result<ProtectedFiles> protected_files = read_protected(task.source, *baseline);
+  if (!protected_files) return protected_files.error();
   // Before a folder is made: a mistake in the task or the options leaves nothing behind.
   if (auto scheduler = make_scheduler(task, *baseline); !scheduler) return scheduler.error();
   Result<std::unique_ptr<ChatClient>> chat = make_chat(task, options, std::move(key));
@@ -207,11 +244,13 @@ Result<RunOutcome> evolve(const Task& given_task, const EvolutionOptions& given_
   header.task_file = std::filesystem::absolute(task.file).string();
   header.options_json = run_options_to_json(options, task);
   header.baseline_sha256 = tree_sha256(*baseline);
+  header.protected_sha256 = protected_files->sha256();
   header.aiopt_version = kVersion;
   header.started_at = utc_timestamp();
   Result<std::unique_ptr<RunStore>> store = RunStore::create(folder, header, task.axes);
   if (!store) return store.error();
-  return run_sitting(task, *baseline, options, chat->get(), folder, **store, events, stop);
+  return run_sitting(task, options,
+                     {*baseline, std::move(*protected_files), chat->get(), folder, **store, events, stop});
 }
 
 Result<RunOutcome> resume(const std::filesystem::path& folder, const ResumeOptions& changes, EventSink& events,
@@ -233,14 +272,26 @@ Result<RunOutcome> resume(const std::filesystem::path& folder, const ResumeOptio
                     "or start a new run",
                     folder.string(), task->source.string())};
   }
+  Result<ProtectedFiles> protected_files = read_protected(task->source, *baseline);
+  if (!protected_files) return protected_files.error();
+  if (protected_files->sha256() != header.protected_sha256) {
+    return Error{
+        Error::Code::invalid_argument,
+        fmt::format(
+            "cannot resume {}: tests, benchmark or other files of {} that no patch may change are not those that "
+            "the run started with; restore them, or start a new run",
+            folder.string(), task->source.string())};
+  }
   options->iterations = changes.iterations.value_or(options->iterations);
   options->workers = changes.workers;
   options->lanes = changes.lanes;
+  options->sandbox = changes.sandbox;
   if (auto completed = complete(*task, *options, *baseline); !completed) return completed.error();
   if (auto kept = (*store)->set_options(run_options_to_json(*options, *task)); !kept) return kept.error();
   Result<std::unique_ptr<ChatClient>> chat = make_chat(*task, *options, std::move(key));
   if (!chat) return chat.error();
-  return run_sitting(*task, *baseline, *options, chat->get(), folder, **store, events, stop);
+  return run_sitting(*task, *options,
+                     {*baseline, std::move(*protected_files), chat->get(), folder, **store, events, stop});
 }
 
 }  // namespace aiopt

@@ -113,6 +113,7 @@ EvolutionOptions options_from(const Fields& fields) {
   options.window = fields.whole_number<int>("window", 1, kWidestWindow);
   options.reproducible = fields.boolean("reproducible");
   options.claim_pairs = fields.whole_number<int>("claim_pairs", 0, kMostClaimPairs);
+  options.claim_candidates = fields.whole_number<int>("claim_candidates", 1, kMostClaimCandidates);
   options.record = fields.text("record");
   options.replay = fields.text("replay");
   if (fields.has("budget_usd")) {
@@ -152,6 +153,7 @@ std::string run_options_to_json(const EvolutionOptions& options, const Task& tas
       {"window", options.window},
       {"reproducible", options.reproducible},
       {"claim_pairs", options.claim_pairs},
+      {"claim_candidates", options.claim_candidates},
       {"record", options.record.string()},
       {"replay", options.replay.string()},
       {"selection", task.selection},

@@ -16,6 +16,7 @@ namespace aiopt {
 inline constexpr std::uint64_t kMostIterations = 1'000'000'000;
 inline constexpr int kWidestWindow = 4096;
 inline constexpr int kMostClaimPairs = 1000;
+inline constexpr int kMostClaimCandidates = 100;
 
 /// The options and what the command line set in the task (endpoint, models, emitters, selection). No key is in it.
 std::string run_options_to_json(const EvolutionOptions& options, const Task& task);

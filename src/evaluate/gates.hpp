@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,10 +15,12 @@
 namespace aiopt {
 
 /// What was seen of one run beside its figures.
-struct RunTraces {
+struct RunWitness {
   std::vector<std::string> files_left;     ///< Outside Task::data, some of them by name.
   std::vector<std::string> files_changed;  ///< That were there before, outside Task::data.
-  int processes_left = 0;                  ///< Were killed after the command itself had ended.
+  /// Of each file of Task::data, see unsynced_bytes(); empty where the kernel does not tell.
+  std::map<std::string, std::uint64_t> unsynced_bytes;
+  int processes_left = 0;  ///< Were killed after the command itself had ended.
   std::chrono::microseconds cpu_after_end{0};
   std::uint64_t network_attempts = 0;  ///< Towards what is not there: only the loopback is.
   bool opened_run_folder = false;
@@ -28,7 +31,7 @@ struct RunTraces {
 /// The runs of one side of a comparison, in the order of the pairs.
 struct RunSeries {
   std::vector<BenchmarkRun> runs;
-  std::vector<RunTraces> traces;  ///< One a run.
+  std::vector<RunWitness> witnesses;  ///< One a run.
 };
 
 /// Puts on the candidate's bill what it did after its clock had stopped, or kept from it: the time that its printed
@@ -37,8 +40,9 @@ struct RunSeries {
 /// nothing where the benchmark prints no count of operations.
 void charge_hidden_time(const BenchmarkTask& workload, RunSeries& candidate, const RunSeries& baseline);
 
+/// @param workload  task.benchmark or *task.holdout. For the latter `syncs`, `writes` and `verify` do not hold.
 /// Every gate that could be checked, `Task::gates.off` left out. Call it after charge_hidden_time().
-/// @pre both have as many traces as runs, at least one
+/// @pre both have as many witnesses as runs, at least one
 std::vector<GateReport> check_gates(const Task& task, const BenchmarkTask& workload, const RunSeries& candidate,
                                     const RunSeries& baseline);
 

@@ -1,8 +1,9 @@
-/// Running a stage, and putting its failure into words.
+/// Running a stage in its sandbox, and putting its failure into words.
 
 #include "evaluate/stages.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
@@ -12,6 +13,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "core/reason.hpp"
+#include "evaluate/disk_watch.hpp"
 
 namespace aiopt {
 
@@ -20,6 +22,7 @@ namespace {
 constexpr std::size_t kKeptOutputBytes = 16 << 10;
 constexpr std::size_t kReasonBytes = 3 << 10;
 constexpr int kReasonLines = 24;
+constexpr const char* kRunFile = "run.db";  ///< Of store/run_store.hpp: a candidate must not read it.
 
 StageStatus status_of(const CommandResult& result) {
   if (result.succeeded()) return StageStatus::passed;
@@ -31,32 +34,78 @@ StageStatus status_of(const CommandResult& result) {
 
 }  // namespace
 
-Result<StageReport> run_stage(Stage stage, const StageCommand& stage_command, const std::filesystem::path& workspace,
-                              std::stop_token stop, CommandResult* result) {
+Result<StageRun> StageRunner::run(Stage stage, const StageCommand& stage_command, const StageSetting& setting,
+                                  std::stop_token stop) const {
+  SandboxPolicy policy;
+  policy.workspace = setting.workspace;
+  policy.readable = {rules_.source};
+  policy.hidden = {rules_.run_folder};
+  if (setting.tripwire != nullptr) {
+    policy.decoy = setting.tripwire->decoy();
+    policy.decoy_place = rules_.run_folder / kRunFile;
+  }
+  Result<SandboxedCommand> enclosed = sandbox_.enclose(policy);
+  if (!enclosed) return enclosed.error();
+
   Command command;
   command.line = stage_command.command;
-  command.directory = workspace;
+  command.directory = setting.workspace;
   command.timeout = stage_command.timeout;
+  command.variables = setting.variables;
+  command.cpus = setting.cpus;
+  command.limits = rules_.limits;
   command.count_threads = stage == Stage::benchmark;
-  Result<CommandResult> ran = run_command(command, std::move(stop));
+  command.count_syncs = stage == Stage::benchmark;
+  command.no_new_privileges = !sandbox_.is_active();
+  apply(*enclosed, command);
+  command.wrapper = enclosed->wrapper;
+  for (const auto& passed : enclosed->descriptors) {
+    command.passed_descriptors.push_back({passed.file.get(), passed.number});
+  }
+  const DiskWatch disk(setting.workspace, std::move(stop));
+  Result<CommandResult> ran = run_command(command, disk.token());
   if (!ran) return ran.error();
-  if (std::holds_alternative<Cancelled>(ran->end)) {
+  if (std::holds_alternative<Cancelled>(ran->end) && !disk.was_full()) {
     return Error{Error::Code::cancelled, fmt::format("the {} was cancelled", to_string(stage))};
   }
-
-  log_debug(fmt::format("{}: {} ended with {} after {:.2f} s: {}", workspace.string(), to_string(stage),
+  log_debug(fmt::format("{}: {} ended with {} after {:.2f} s: {}", setting.workspace.string(), to_string(stage),
                         ran->how_it_ended(), std::chrono::duration<double>(ran->wall_time).count(), command.line));
 
-  StageReport report;
-  report.stage = stage;
-  report.status = status_of(*ran);
-  report.exit_code = ran->exit_code();
-  report.wall_time = ran->wall_time;
-  report.cpu_time = ran->cpu_time;
-  report.peak_rss_bytes = ran->peak_rss_bytes;
-  report.output = valid_utf8(shorten_middle(ran->output, kKeptOutputBytes));
-  if (result != nullptr) *result = std::move(*ran);
-  return report;
+  StageRun run;
+  run.report.stage = stage;
+  run.report.status = status_of(*ran);
+  run.report.exit_code = ran->exit_code();
+  run.report.wall_time = ran->wall_time;
+  run.report.cpu_time = ran->cpu_time;
+  run.report.peak_rss_bytes = ran->peak_rss_bytes;
+  run.report.output = valid_utf8(shorten_middle(ran->output, kKeptOutputBytes));
+  run.command = std::move(*ran);
+  run.filled_disk = disk.was_full();
+  if (run.filled_disk) run.report.status = StageStatus::failed;
+  if (const auto seen = enclosed->observations()) {
+    run.command.processes_left += seen->processes_left;
+    run.network_attempts = seen->network_attempts;
+  } else {
+    run.was_unwatched = sandbox_.is_active() && run.report.status == StageStatus::passed;
+  }
+  run.opened_run_folder = setting.tripwire != nullptr && setting.tripwire->fired();
+  return run;
+}
+
+ResourceLimits default_limits(const Sandbox& sandbox, const std::filesystem::path& folder) {
+  constexpr std::uint64_t kMostProcesses = 4096;
+  // RLIMIT_NPROC counts all that the user runs; the sandbox sets one of its own, within its user namespace.
+  constexpr std::uint64_t kMostProcessesOfUser = 16384;
+  ResourceLimits limits;
+  const auto pages = static_cast<std::uint64_t>(std::max(0L, ::sysconf(_SC_PHYS_PAGES)));
+  const auto page_bytes = static_cast<std::uint64_t>(std::max(0L, ::sysconf(_SC_PAGESIZE)));
+  limits.tree_memory_bytes = pages * page_bytes / 4 * 3;
+  limits.tree_processes = kMostProcesses;
+  if (!sandbox.is_active()) limits.processes = kMostProcessesOfUser;
+  std::error_code failure;
+  const std::filesystem::space_info space = std::filesystem::space(folder, failure);
+  if (!failure) limits.file_bytes = space.available / 2;
+  return limits;
 }
 
 EvaluationStatus status_of_failure(const StageReport& report) {
@@ -76,6 +125,13 @@ std::string reason_of_failure(const StageReport& report, std::string_view how_it
   std::string excerpt;
   for (auto line = first; line != last; ++line) excerpt.append("\n").append(*line);
   return reason + (excerpt.empty() ? "; it printed nothing" : ":" + shorten_middle(excerpt, kReasonBytes));
+}
+
+Fate fate_of_failure(const StageRun& run) {
+  std::string reason = reason_of_failure(run.report, run.command.how_it_ended());
+  if (run.filled_disk) reason = "it was about to fill the disk; " + reason;
+  if (run.command.hit_memory_limit) reason = "it ran into its memory limit; " + reason;
+  return {status_of_failure(run.report), std::move(reason)};
 }
 
 }  // namespace aiopt

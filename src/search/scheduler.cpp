@@ -12,6 +12,8 @@
 
 #include <fmt/format.h>
 
+#include "core/remeasurement.hpp"
+
 namespace aiopt {
 
 namespace {
@@ -145,6 +147,14 @@ Result<std::optional<AddResult>> Scheduler::tell(const Proposal& proposal, std::
   if (number >= islands_.size()) return invalid(fmt::format("{}: there is no island {}", what, number));
   if (evaluation == nullptr) return invalid(fmt::format("{}: it comes without an evaluation", what));
   Island& island = islands_[number];
+  if (proposal.emitter == kRemeasureEmitter) {
+    if (!fitness) return std::optional<AddResult>();
+    try {
+      return update_elite(*island.archive, proposal.ask.parent, *evaluation, *fitness);
+    } catch (const std::exception& error) {
+      return invalid(fmt::format("{}: the archive refused it: {}", what, error.what()));
+    }
+  }
   const auto teller = std::find_if(island.emitters.begin(), island.emitters.end(), [&proposal](const auto& entry) {
     return entry.emitter->name() == proposal.emitter;
   });
@@ -153,7 +163,7 @@ Result<std::optional<AddResult>> Scheduler::tell(const Proposal& proposal, std::
   }
 
   std::optional<AddResult> added;
-  if (fitness) {
+  if (fitness && !evaluation->reused_from) {
     if (candidate == nullptr) return invalid(fmt::format("{}: it has a fitness and no tree", what));
     try {
       added = island.archive->add(Elite{std::move(candidate), evaluation, *fitness});

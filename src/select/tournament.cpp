@@ -19,7 +19,7 @@ class TournamentSelection final : public SelectionStrategy {
   std::vector<CandidateId> select(const Archive& archive, std::size_t count, Rng& rng) override {
     std::vector<CandidateId> parents;
     parents.reserve(count);
-    while (parents.size() < count) parents.push_back(winner(archive.elites(), rng).candidate->id);
+    while (parents.size() < count) parents.push_back(winner(archive.residents(), rng).candidate->id);
     return parents;
   }
 

@@ -11,7 +11,7 @@ class UniformSelection final : public SelectionStrategy {
   std::string_view name() const override { return "uniform"; }
 
   std::vector<CandidateId> select(const Archive& archive, std::size_t count, Rng& rng) override {
-    const std::vector<const Elite*>& elites = archive.elites();
+    const std::vector<const Elite*>& elites = archive.residents();
     std::vector<CandidateId> parents;
     parents.reserve(count);
     while (parents.size() < count) parents.push_back(elites[rng.index(elites.size())]->candidate->id);

@@ -421,7 +421,6 @@ Result<EvaluationWriter> EvaluationWriter::prepare(const Database& database) {
   statement(writer.evaluation_, kInsertEvaluation);
   statement(writer.stage_, "INSERT INTO stage VALUES (?,?,?,?,?,?,?,?)");
   statement(writer.exchange_, "INSERT INTO exchange VALUES (?,?,?)");
-  statement(writer.elite_, "INSERT OR REPLACE INTO elite VALUES (?,?,?,?)");
   if (statement.error()) return *statement.error();
   return writer;
 }
@@ -444,13 +443,6 @@ Result<void> EvaluationWriter::write(Database& database, TextPacker& packer, con
     Binder texts(exchange_, packer);
     texts.number(evaluation.told).packed(bounded(proposal.prompt)).packed(bounded(proposal.reply));
     if (auto done = database.run(exchange_); !done) return done;
-  }
-  const AddStatus status = evaluation.added ? evaluation.added->status : AddStatus::not_added;
-  if (evaluation.fitness && (status == AddStatus::new_cell || status == AddStatus::improve_existing)) {
-    Binder cell(elite_, packer);
-    cell.number(static_cast<std::uint32_t>(proposal.island)).number(evaluation.added->cell);
-    cell.number(to_number(proposal.id)).real(evaluation.fitness->objective);
-    if (auto done = database.run(elite_); !done) return done;
   }
   return write_stages(database, packer, evaluation);
 }

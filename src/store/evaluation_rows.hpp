@@ -1,4 +1,4 @@
-/// Evaluations as rows of run.db: the tables evaluation, stage, exchange and elite.
+/// Evaluations as rows of run.db: the tables evaluation, stage and exchange.
 
 #pragma once
 
@@ -34,7 +34,6 @@ class EvaluationWriter {
   Statement evaluation_;
   Statement stage_;
   Statement exchange_;
-  Statement elite_;
 };
 
 /// Reads what EvaluationWriter, or a stranger, wrote: anything odd is an Error::Code::corruption.

@@ -26,7 +26,7 @@ struct Table {
 
 // Columns of type ANY are packed texts: TEXT if short, else a zstd frame. Enumerators are numbers, in the order of
 // their declaration.
-constexpr std::array<Table, 9> kTables = {{
+constexpr std::array<Table, 8> kTables = {{
     {"header", R"(CREATE TABLE header (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   task_yaml ANY NOT NULL,
@@ -103,14 +103,6 @@ constexpr std::array<Table, 9> kTables = {{
   prompt ANY NOT NULL,
   reply ANY NOT NULL
 ) STRICT)"},
-    // The archive as it stands.
-    {"elite", R"(CREATE TABLE elite (
-  island INTEGER NOT NULL,
-  cell INTEGER NOT NULL,
-  id INTEGER NOT NULL,
-  objective REAL NOT NULL,
-  PRIMARY KEY (island, cell)
-) STRICT, WITHOUT ROWID)"},
     // The short list as it was measured again after the search, the best first.
     {"claim", R"(CREATE TABLE claim (
   place INTEGER PRIMARY KEY,

@@ -13,6 +13,8 @@
 #include "base/text.hpp"
 #include "core/model_price.hpp"
 #include "core/reason.hpp"
+#include "core/remeasurement.hpp"
+#include "view/comparison_view.hpp"
 
 namespace aiopt {
 
@@ -58,19 +60,97 @@ void add_failure(std::vector<FailureGroup>& groups, const StoredEvaluation& stor
   groups.push_back({stored.evaluation.status, std::move(why), stored.proposal.id, 1});
 }
 
+const StoredClaim* claim_of(const RunSummary& summary, CandidateId id) {
+  const auto found = std::find_if(summary.claims.begin(), summary.claims.end(),
+                                  [id](const StoredClaim& claim) { return claim.id == id; });
+  return found == summary.claims.end() ? nullptr : &*found;
+}
+
+nlohmann::ordered_json speedup_json(const BenchmarkResult& benchmark) {
+  const auto finite = [](double value) {
+    return std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json(nullptr);
+  };
+  nlohmann::ordered_json json = {{"speedup", finite(benchmark.speedup())}, {"speedup_interval", nullptr}};
+  const auto& estimate = benchmark.estimate;
+  if (estimate) json["speedup_interval"] = {finite(estimate->lower), finite(estimate->upper)};
+  json["pairs"] = benchmark.baseline.size();
+  return json;
+}
+
 nlohmann::ordered_json best_to_json(const RunSummary& summary, const Elite& best, const std::string& patch_file) {
   nlohmann::ordered_json json = {{"id", to_number(best.candidate->id)}, {"objective", best.fitness.objective}};
   const BenchmarkResult searched = best.evaluation->benchmark.value_or(BenchmarkResult{});
-  const bool is_claimed = summary.claim && summary.claim->id == best.candidate->id;
-  const BenchmarkResult& benchmark = is_claimed ? summary.claim->benchmark : searched;
-  const BenchmarkResult::Spread spread = benchmark.speedup_spread();
-  json["speedup"] = benchmark.speedup();
-  json["speedup_interval"] = {spread.lowest, spread.highest};
-  json["pairs"] = benchmark.baseline.size();
-  json["remeasured"] = is_claimed;
-  json["speedup_in_search"] = searched.speedup();
+  const StoredClaim* claim = claim_of(summary, best.candidate->id);
+  json.update(speedup_json(claim != nullptr ? claim->benchmark : searched));
+  json["remeasured"] = claim != nullptr;
+  json["in_search"] = speedup_json(searched);
+  json["holdout"] = nullptr;
+  json["against_parent"] = nullptr;
+  if (claim != nullptr && claim->holdout) json["holdout"] = speedup_json(*claim->holdout);
+  if (claim != nullptr && claim->against_parent) json["against_parent"] = speedup_json(*claim->against_parent);
   if (!patch_file.empty()) json["patch_file"] = patch_file;
   return json;
+}
+
+/// What the best candidate claims, and what the search saw of it.
+std::string describe_best(const RunSummary& summary, const Elite& best) {
+  const BenchmarkResult searched = best.evaluation->benchmark.value_or(BenchmarkResult{});
+  const StoredClaim* claim = claim_of(summary, best.candidate->id);
+  std::string text = fmt::format("  best      candidate {}, {}\n", to_number(best.candidate->id),
+                                 summary.made_by.at(best.candidate->id));
+  if (claim == nullptr) return text + fmt::format("  speed-up  {} in the search\n", describe_speedup(searched));
+  const BenchmarkResult& claimed = claim->benchmark;
+  text += fmt::format("  speed-up  {} of the baseline's {}, measured after the run\n", describe_speedup(claimed),
+                      summary.throughput_name);
+  text += fmt::format("            {:.0f} ops/s against {:.0f}", claimed.throughput_ops_sec(),
+                      claimed.baseline_throughput_ops_sec());
+  if (claimed.latency_us() && claimed.baseline_latency_us()) {
+    text += fmt::format("; {} {:.1f} us against {:.1f}", summary.latency_name, *claimed.latency_us(),
+                        *claimed.baseline_latency_us());
+  }
+  text += "\n";
+  if (claim->holdout) {
+    text += fmt::format("            {} on the held-out workload, which the search never saw\n",
+                        describe_speedup(*claim->holdout));
+  }
+  if (claim->against_parent && best.candidate->parent) {
+    text += fmt::format("            {} of candidate {}, which it was made from\n",
+                        describe_speedup(*claim->against_parent), to_number(*best.candidate->parent));
+  }
+  text += fmt::format("            {} in the search, which chose it for that\n", describe_speedup(searched));
+  for (const StoredClaim& other : summary.claims) {
+    if (other.id == best.candidate->id) continue;
+    text += fmt::format("  {}  candidate {}: {}\n", &other == &summary.claims[1] ? "next best" : "         ",
+                        to_number(other.id), describe_speedup(other.benchmark));
+  }
+  return text;
+}
+
+/// An elite was measured again.
+Result<void> update(Archive& archive, const StoredEvaluation& stored) {
+  try {
+    update_elite(archive, stored.proposal.ask.parent, stored.evaluation, *stored.fitness);
+  } catch (const std::invalid_argument& error) {
+    return Error{Error::Code::corruption,
+                 fmt::format("run.db, candidate {}: {}", to_number(stored.proposal.id), error.what())};
+  }
+  return {};
+}
+
+/// What people read of the observations: a line each, the hosts without repetition, the last noise floor.
+Result<void> read_observations(const RunStore& store, RunSummary& summary) {
+  Result<std::vector<StoredObservation>> observations = store.observations();
+  if (!observations) return observations.error();
+  for (const StoredObservation& seen : *observations) {
+    const auto json = nlohmann::json::parse(seen.content, nullptr, false);
+    const bool is_host = seen.kind == StoredObservation::Kind::fingerprint;
+    const char* key = is_host ? "line" : "sentence";
+    if (!json.is_object() || !json.contains(key) || !json[key].is_string()) continue;
+    std::string line = one_line(json[key].get_ref<const std::string&>(), 300);
+    if (!is_host) summary.noise_floor = std::move(line);
+    if (is_host && (summary.hosts.empty() || summary.hosts.back() != line)) summary.hosts.push_back(std::move(line));
+  }
+  return {};
 }
 
 }  // namespace
@@ -95,8 +175,10 @@ Result<RunSummary> summarize(const RunStore& store, const Task& task, std::uint6
       ++summary.outcomes[evaluation.status];
       if (evaluation.reused_from) ++summary.reused;
       if (evaluation.status != EvaluationStatus::passed) add_failure(summary.failures, stored);
+      if (stored.proposal.emitter == kRemeasureEmitter) ++summary.remeasured;
     }
-    if (!stored.fitness) return {};
+    if (!stored.fitness || evaluation.reused_from) return {};
+    if (stored.proposal.emitter == kRemeasureEmitter) return update(*summary.archive, stored);
     Candidate candidate;
     candidate.id = stored.proposal.id;
     if (stored.told > 0) candidate.parent = stored.proposal.ask.parent;
@@ -120,8 +202,14 @@ Result<RunSummary> summarize(const RunStore& store, const Task& task, std::uint6
                    [](const FailureGroup& a, const FailureGroup& b) { return a.times > b.times; });
   Result<std::vector<StoredClaim>> claims = store.claims();
   if (!claims) return claims.error();
-  if (!claims->empty()) summary.claim = std::move(claims->front());
+  summary.claims = std::move(*claims);
+  if (auto read = read_observations(store, summary); !read) return read.error();
   return summary;
+}
+
+const Elite* RunSummary::best() const {
+  const Elite* claimed = claims.empty() ? nullptr : archive->find(claims.front().id);
+  return claimed != nullptr ? claimed : archive->best();
 }
 
 std::string describe(const RunSummary& summary, const std::string& patch_file) {
@@ -132,38 +220,27 @@ std::string describe(const RunSummary& summary, const std::string& patch_file) {
   if (summary.usd > 0.0) text += fmt::format(", ${:.2f}", summary.usd);
   const ArchiveStats stats = summary.archive->stats();
   text += fmt::format("\n  outcomes  {}", format_outcomes(summary.outcomes));
-  if (summary.reused > 0) text += fmt::format(" ({} of a tree already evaluated)", summary.reused);
+  if (summary.reused > 0) text += fmt::format(" ({} of a program already measured)", summary.reused);
+  if (summary.remeasured > 0) text += fmt::format(" ({} measured an elite again)", summary.remeasured);
   text += fmt::format("\n  archive   {} cells ({:.1f} %), QD score {:.2f}\n", stats.num_elites, 100.0 * stats.coverage,
                       stats.qd_score);
 
-  const Elite* best = summary.archive->best();
+  for (std::size_t i = 0; i < summary.hosts.size(); ++i) {
+    text += fmt::format("  {}  {}\n", i == 0 ? "host    " : "then    ", summary.hosts[i]);
+  }
+  if (summary.hosts.size() > 1) {
+    text +=
+        "            several hosts: speed-ups are each against the unmodified program on its own; ops/s do not "
+        "compare\n";
+  }
+  if (!summary.noise_floor.empty()) text += fmt::format("            {}\n", summary.noise_floor);
+
+  const Elite* best = summary.best();
   if (best == nullptr) return text + "  no candidate was measured\n";
   if (best->candidate->id == kBaselineId) {
     text += "  best      the unmodified source: nothing beat it\n";
   } else {
-    const BenchmarkResult searched = best->evaluation->benchmark.value_or(BenchmarkResult{});
-    const BenchmarkResult::Spread spread = searched.speedup_spread();
-    const bool is_claimed = summary.claim && summary.claim->id == best->candidate->id;
-    text += fmt::format("  best      candidate {}, {}\n", to_number(best->candidate->id),
-                        summary.made_by.at(best->candidate->id));
-    if (is_claimed) {
-      const BenchmarkResult& claim = summary.claim->benchmark;
-      const BenchmarkResult::Spread claimed = claim.speedup_spread();
-      text += fmt::format(
-          "  speed-up  {} of the baseline's {}: median of {} pairs measured after the run, lowest {}, highest {}\n",
-          format_ratio(claim.speedup()), summary.throughput_name, claim.baseline.size(), format_ratio(claimed.lowest),
-          format_ratio(claimed.highest));
-      text += fmt::format("            {:.0f} ops/s against {:.0f}", claim.throughput_ops_sec(),
-                          claim.baseline_throughput_ops_sec());
-      if (claim.latency_us() && claim.baseline_latency_us()) {
-        text += fmt::format("; {} {:.1f} us against {:.1f}", summary.latency_name, *claim.latency_us(),
-                            *claim.baseline_latency_us());
-      }
-      text += "\n";
-    }
-    text += fmt::format("  {} {} in the search ({} pairs, {} to {})\n", is_claimed ? "         " : "speed-up ",
-                        format_ratio(searched.speedup()), searched.baseline.size(), format_ratio(spread.lowest),
-                        format_ratio(spread.highest));
+    text += describe_best(summary, *best);
     if (!patch_file.empty()) text += fmt::format("  patch     {}\n", patch_file);
   }
 
@@ -204,10 +281,11 @@ std::string to_json(const RunSummary& summary, const std::string& patch_file) {
       {"iterations", summary.evaluations},
       {"budget", summary.budget},
       {"reused", summary.reused},
+      {"remeasured", summary.remeasured},
   };
   json["outcomes"] = nlohmann::ordered_json::object();
   for (const auto& [status, times] : summary.outcomes) json["outcomes"][std::string(to_string(status))] = times;
-  const Elite* best = summary.archive->best();
+  const Elite* best = summary.best();
   json["best"] = best != nullptr ? best_to_json(summary, *best, patch_file) : nlohmann::ordered_json(nullptr);
   nlohmann::ordered_json cells = nlohmann::ordered_json::array();
   for (const Elite* elite : summary.archive->elites()) {
@@ -225,6 +303,14 @@ std::string to_json(const RunSummary& summary, const std::string& patch_file) {
                      {"coverage", stats.coverage},
                      {"qd_score", stats.qd_score},
                      {"cells", std::move(cells)}};
+  json["hosts"] = summary.hosts;
+  json["noise_floor"] = summary.noise_floor;
+  json["claims"] = nlohmann::ordered_json::array();
+  for (const StoredClaim& claim : summary.claims) {
+    nlohmann::ordered_json entry = {{"id", to_number(claim.id)}};
+    entry.update(speedup_json(claim.benchmark));
+    json["claims"].push_back(std::move(entry));
+  }
   json["failures"] = nlohmann::ordered_json::array();
   for (const FailureGroup& group : summary.failures) {
     json["failures"].push_back({{"status", to_string(group.status)},

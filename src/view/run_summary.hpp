@@ -41,7 +41,13 @@ struct RunSummary {
   std::unique_ptr<Archive> archive;  ///< Its candidates have no trees.
   std::vector<Axis> axes;
   std::map<CandidateId, std::string> made_by;  ///< Of each elite: "patch_pool group-commit, crc-slicing".
-  std::optional<StoredClaim> claim;
+  std::uint64_t remeasured = 0;                ///< Of `evaluations`: an elite's, once more.
+  std::vector<StoredClaim> claims;             ///< Measured after the search, the best first.
+  std::vector<std::string> hosts;              ///< What it was measured on, a line each, in the order of sittings.
+  std::string noise_floor;  ///< "this host tells 1.8 % apart in 7 pairs"; "" if it was not found out.
+
+  /// What is claimed, if that is still in the archive; else the highest objective. Null: nothing was measured.
+  const Elite* best() const;
 };
 
 /// Adds every evaluation of the run to `archive`, which is empty, in the order told.

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "core/reason.hpp"
+#include "view/comparison_view.hpp"
 #include "view/run_summary.hpp"
 
 namespace aiopt {
@@ -34,9 +35,7 @@ std::string outcome_of(const Evaluation& evaluation, const std::optional<Fitness
   const double objective = fitness ? fitness->objective : 0.0;
   if (!evaluation.benchmark) return fmt::format("objective {:.4f}", objective);
   const BenchmarkResult& benchmark = *evaluation.benchmark;
-  const BenchmarkResult::Spread spread = benchmark.speedup_spread();
-  return fmt::format("{} ({} to {}, {} pairs), objective {:.4f}", format_ratio(benchmark.speedup()),
-                     format_ratio(spread.lowest), format_ratio(spread.highest), benchmark.baseline.size(), objective);
+  return fmt::format("{}, objective {:.4f}", describe_speedup(benchmark), objective);
 }
 
 std::string_view mark_of(const std::optional<AddResult>& added) {
@@ -86,11 +85,11 @@ void TerminalView::on_told(const Proposal& proposal, const Evaluation& evaluatio
   const bool is_best = progress.best == proposal.id;
   // A terminal's line shows the count; what entered the archive is worth a line that stays.
   if (!live_ || is_best || (added && added->status != AddStatus::not_added)) {
-    print(
-        fmt::format("[{}/{}] {} by {}: {}{}{}", progress.evaluations, progress.budget, to_number(proposal.id),
-                    proposal.emitter, outcome_of(evaluation, fitness),
-                    evaluation.reused_from ? fmt::format(" [same tree as {}]", to_number(*evaluation.reused_from)) : "",
-                    is_best ? " [best]" : mark_of(added)));
+    print(fmt::format(
+        "[{}/{}] {} by {}: {}{}{}", progress.evaluations, progress.budget, to_number(proposal.id), proposal.emitter,
+        outcome_of(evaluation, fitness),
+        evaluation.reused_from ? fmt::format(" [same program as {}]", to_number(*evaluation.reused_from)) : "",
+        is_best ? " [best]" : mark_of(added)));
   }
   if (live_) redraw(progress);
 }

@@ -238,7 +238,7 @@ TEST_CASE("a minimal task file gets the defaults") {
   CHECK(task.benchmark.latency.empty());
   CHECK(task.data.empty());
   CHECK(task.sampling.min_pairs == 3);
-  CHECK(task.sampling.max_pairs == 20);
+  CHECK(task.sampling.max_pairs == 14);
   CHECK_FALSE(task.holdout);
   CHECK(task.verify.command.empty());
   CHECK(task.gates.writers == 0);

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -33,7 +34,8 @@ nlohmann::json json_of(const ProgramResult& result) {
 /// A finished run of the constants emitter in folder/run.
 void make_run(const TemporaryFolder& folder) {
   make_tiny_task(folder.path());
-  const ProgramResult run = run_aiopt({"evolve", "tiny", "--iterations=25", "--run=run", "--seed=3"}, folder.path());
+  const ProgramResult run =
+      run_aiopt({"evolve", "tiny", "--iterations=25", "--run=run", "--seed=3", "--window=1"}, folder.path());
   INFO(run.all);
   REQUIRE(run.exit_code == 0);
   CHECK(run.all.find("no endpoint given") != std::string::npos);
@@ -50,7 +52,7 @@ TEST_CASE("evaluate --json keeps the contract") {
   CHECK(json["benchmark"]["baseline_throughput_ops_sec"] == 100.0);
   CHECK(json["benchmark"]["speedup"] == 1.5);
   CHECK(json["benchmark"]["speedup_interval"] == nlohmann::json{1.5, 1.5});
-  CHECK(json["benchmark"]["pairs"] == 1);
+  CHECK(json["benchmark"]["pairs"] == 2);
   CHECK(json["measures"]["function"] == "main");
   CHECK(json["tree"].get<std::string>().size() == 64);
   CHECK(json["stages"].size() == 4);
@@ -71,6 +73,121 @@ TEST_CASE("evaluate says how far a candidate came") {
   CHECK(status_of("  // fails its tests") == "tests_failed");
   CHECK(status_of("  return value;") == "patch_rejected");
   CHECK(status_of("  return value + 0;") == "passed");
+}
+
+TEST_CASE("evaluate prints the speed-up with its interval, and what each gate saw") {
+  const TemporaryFolder folder;
+  make_tiny_task(folder.path());
+  const ProgramResult result = run_aiopt({"evaluate", "tiny", "--patch", "-"}, folder.path(), kDiff);
+  INFO(result.all);
+  CHECK(result.exit_code == 0);
+  CHECK(result.out.find("1.50x (95 % 1.50x to 1.50x, 2 pairs)\n") != std::string::npos);
+  CHECK(result.out.find("gate left_files       ok     ") != std::string::npos);
+  CHECK(result.out.find("objective  1.1500\n") != std::string::npos);
+}
+
+TEST_CASE("a gate that fires rejects a candidate, in text and in --json") {
+  const TemporaryFolder folder;
+  const auto task = make_tiny_task(folder.path()) / "task.yaml";
+  std::string yaml = *read_file(task);
+  // Its benchmark leaves a file beside those that were built.
+  yaml.replace(yaml.find("\"sed -n"), 1, "\"! grep -q 150 main.cc || touch left; ");
+  REQUIRE(write_file_atomic(task, yaml).has_value());
+  const nlohmann::json json = json_of(run_aiopt({"evaluate", "tiny", "--patch", "-", "--json"}, folder.path(), kDiff));
+  CHECK(json["status"] == "rejected_by_gate");
+  CHECK(json["benchmark"]["speedup"] == 1.5);  // Measured it was, for whoever asks why.
+  CHECK(json["objective"].is_null());
+  const auto fired = std::find_if(json["gates"].begin(), json["gates"].end(),
+                                  [](const nlohmann::json& gate) { return gate["fired"] == true; });
+  REQUIRE(fired != json["gates"].end());
+  CHECK((*fired)["name"] == "left_files");
+  const ProgramResult text = run_aiopt({"evaluate", "tiny", "--patch", "-"}, folder.path(), kDiff);
+  CHECK(text.exit_code == 0);
+  CHECK(text.out.find("gate left_files       FIRED  it left left") != std::string::npos);
+}
+
+TEST_CASE("compare draws the pairs and gives a verdict, with one patch, two and none") {
+  const TemporaryFolder folder;
+  make_tiny_task(folder.path());
+  std::ofstream(folder.path() / "150.patch") << kDiff;
+  std::string diff = kDiff;
+  std::ofstream(folder.path() / "120.patch") << diff.replace(diff.find("150"), 3, "120");
+
+  const ProgramResult text = run_aiopt({"compare", "tiny", "--patch=150.patch", "--pairs=3"}, folder.path());
+  INFO(text.all);
+  CHECK(text.exit_code == 0);
+  CHECK(text.out.starts_with("150.patch\n  in turn with the unmodified program\n"));
+  CHECK(text.out.find("speed-up    1.50x (95 % 1.50x to 1.50x, 3 pairs)\n") != std::string::npos);
+  CHECK(text.out.find("verdict     150.patch is faster than the unmodified program, by at least 50.0 %\n") !=
+        std::string::npos);
+
+  const nlohmann::json two = json_of(
+      run_aiopt({"compare", "tiny", "--patch=120.patch", "--patch=150.patch", "--pairs=2", "--json"}, folder.path()));
+  CHECK(two["a"] == "120.patch");
+  CHECK(two["b"] == "150.patch");
+  CHECK(two["verdict"] == "slower");
+  CHECK(two["benchmark"]["speedup"].get<double>() == doctest::Approx(0.8));
+  CHECK(two["benchmark"]["ratios"].size() == 2);
+  CHECK(two["gates"].is_array());
+
+  const nlohmann::json same = json_of(run_aiopt({"compare", "tiny", "--json"}, folder.path()));
+  CHECK(same["verdict"] == "no difference");
+  CHECK(same["benchmark"]["pairs"] == 2);  // As the task says, for it is decided.
+
+  const nlohmann::json one =
+      json_of(run_aiopt({"compare", "tiny", "--patch", "-", "--pairs=1", "--json"}, folder.path(), kDiff));
+  CHECK(one["a"] == "the patch on stdin");
+  CHECK(one["verdict"] == "unknown");
+}
+
+TEST_CASE("compare measures the held-out workload, and fails where a side does not pass its tests") {
+  const TemporaryFolder folder;
+  make_tiny_task(folder.path(), R"(holdout:
+  command: "sed -n 's/.*value = \\([0-9]*\\).*/throughput: 1\\1/p' main.cc"
+)");
+  std::ofstream(folder.path() / "150.patch") << kDiff;
+  const nlohmann::json json =
+      json_of(run_aiopt({"compare", "tiny", "--patch=150.patch", "--pairs=2", "--holdout", "--json"}, folder.path()));
+  CHECK(json["benchmark"]["throughput_ops_sec"] == 1150.0);
+  CHECK(json["benchmark"]["baseline_throughput_ops_sec"] == 1100.0);
+
+  const std::string broken =
+      "main.cc\n<<<<<<< SEARCH\n  return value;\n=======\n  // fails its tests\n>>>>>>> REPLACE\n";
+  const ProgramResult failed = run_aiopt({"compare", "tiny", "--patch", "-"}, folder.path(), broken);
+  CHECK(failed.exit_code == 1);
+  CHECK(failed.out.empty());
+  CHECK(failed.all.find("candidate 1: the test ended with exit code 1") != std::string::npos);
+}
+
+TEST_CASE("--sandbox says whether candidates are contained, and lanes can be chosen") {
+  const TemporaryFolder folder;
+  make_tiny_task(folder.path());
+  const auto patched = [&](std::vector<std::string> arguments, const char* path = nullptr) {
+    const std::string before = std::getenv("PATH");
+    if (path != nullptr) ::setenv("PATH", path, 1);
+    arguments.insert(arguments.begin(), {"evaluate", "tiny", "--patch", "-"});
+    const ProgramResult result = run_aiopt(arguments, folder.path(), kDiff);
+    ::setenv("PATH", before.c_str(), 1);
+    return result;
+  };
+  CHECK(patched({"--sandbox=off"}).exit_code == 0);
+  CHECK(patched({"--sandbox=off", "--lanes=1", "--lane-cpus=0"}).exit_code == 0);
+
+  std::filesystem::create_directories(folder.path() / "bin");
+  for (const char* name : {"git", "sh", "sed", "grep"}) {
+    const std::string where = std::string(name) == "git" ? "/usr/bin/git" : std::string("/bin/") + name;
+    std::filesystem::create_symlink(where, folder.path() / "bin" / name);
+  }
+  const std::string without_bwrap = (folder.path() / "bin").string();
+  const ProgramResult required = patched({"--sandbox=require"}, without_bwrap.c_str());
+  CHECK(required.exit_code == 1);
+  CHECK(required.all.find("apt-get install bubblewrap") != std::string::npos);
+  const ProgramResult automatic = patched({}, without_bwrap.c_str());
+  INFO(automatic.all);
+  CHECK(automatic.exit_code == 0);
+  CHECK(automatic.all.find("candidates run with all your rights") != std::string::npos);
+  const ProgramResult off = patched({"--sandbox=off"}, without_bwrap.c_str());
+  CHECK(off.all.find("rights") == std::string::npos);
 }
 
 TEST_CASE("show tells of the run and of one candidate") {

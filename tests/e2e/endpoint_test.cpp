@@ -100,9 +100,11 @@ TEST_CASE(
   REQUIRE(result.exit_code == 0);
   const nlohmann::json json = json_of(result);
   CHECK(json["iterations"] == 16);
-  CHECK(json["outcomes"]["passed"] == 6);
-  CHECK(json["outcomes"]["patch_rejected"] == 6);
-  CHECK(json["outcomes"]["no_reply"] == 4);
+  // The 8th and the 16th evaluation measure an elite again: the second round of kinds lacks its last two.
+  CHECK(json["remeasured"] == 2);
+  CHECK(json["outcomes"]["passed"] == 6 + 2);
+  CHECK(json["outcomes"]["patch_rejected"] == 5);
+  CHECK(json["outcomes"]["no_reply"] == 3);
   CHECK(json["best"]["speedup"].get<double>() == doctest::Approx(1.06));
   const ProgramResult truncated = run_aiopt({"show", "run", "4"}, folder.path());
   CHECK(truncated.out.find("cut off at max_tokens") != std::string::npos);

@@ -3,9 +3,14 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <set>
+
+#include "archive/grid_archive.hpp"
+#include "core/remeasurement.hpp"
+#include "view/run_summary.hpp"
 
 #include "support/scripted_chat.hpp"
 #include "support/small_run.hpp"
@@ -52,6 +57,26 @@ RunEnd end_of(const Result<RunEnd>& end) {
   return *end;
 }
 
+/// Whether a resumed search asked for what it had asked before.
+bool went_on_as_before(const SmallRun& run) {
+  return std::none_of(run.sink.notices.begin(), run.sink.notices.end(), [](const std::string& notice) {
+    return notice.find("would have asked for other proposals") != std::string::npos;
+  });
+}
+
+/// Every eighth evaluation measures an elite again, and asks no model.
+constexpr std::uint64_t kRemeasureEvery = 8;
+
+/// What is in run.db of elites that were measured again.
+std::vector<StoredEvaluation> remeasurements(const RunStore& store) {
+  std::vector<StoredEvaluation> found;
+  REQUIRE(store.each_evaluation([&](StoredEvaluation stored) -> Result<void> {
+    if (stored.proposal.emitter == kRemeasureEmitter) found.push_back(std::move(stored));
+    return {};
+  }));
+  return found;
+}
+
 }  // namespace
 
 TEST_CASE("a run ends with the asked number of evaluations and the best of them") {
@@ -61,8 +86,23 @@ TEST_CASE("a run ends with the asked number of evaluations and the best of them"
   CHECK(end_of(run.run(*run.create_store(), chat, options_for(30))) == RunEnd::budget_spent);
   CHECK(run.sink.told.size() == 31);
   CHECK(run.progress.outcomes.at(EvaluationStatus::passed) == 30);
-  CHECK(run.progress.best_speedup == doctest::Approx(1.3));
-  CHECK(run.progress.tokens.prompt_tokens == 3000);
+  const std::uint64_t questions = 30 - 30 / kRemeasureEvery;
+  CHECK(run.progress.best_speedup == doctest::Approx(1.0 + 0.01 * static_cast<double>(questions)));
+  CHECK(run.progress.tokens.prompt_tokens == 100 * questions);
+}
+
+TEST_CASE("gains that lie within the noise of the pairs drive no elite out") {
+  // Seven, one after another: none of them is measured again yet, which would tell more.
+  EvolutionOptions options = options_for(kRemeasureEvery - 1, 1);
+  options.window = 1;
+  for (const auto& [noise, best] : {std::pair{0.0, 1.28}, {0.2, 1.04}}) {
+    std::uint64_t value = 100;
+    ScriptedChat chat([&](const ChatRequest&) { return reply_with_value(value += 4); });
+    SmallRun run;
+    run.evaluator.noise = noise;
+    CHECK(end_of(run.run(*run.create_store(), chat, options)) == RunEnd::budget_spent);
+    CHECK(run.progress.best_speedup == doctest::Approx(best));  // The last, or the first, which found its cell empty.
+  }
 }
 
 TEST_CASE("what fails is counted, told and shown to the model next") {
@@ -71,7 +111,8 @@ TEST_CASE("what fails is counted, told and shown to the model next") {
       case 0:
         return reply_with_text("I would rather not.");
       case 1:
-        return reply_with_text(fmt::format("```cpp main.cc\n// does not build {}\n```\n", request.number));
+        return reply_with_text(
+            fmt::format("```cpp main.cc\nconst char* why = \"does not build {}\";\n```\n", request.number));
       case 2:
         return Error{Error::Code::unavailable, "endpoint said 500 four times"};
       default:
@@ -82,11 +123,11 @@ TEST_CASE("what fails is counted, told and shown to the model next") {
   EvolutionOptions options = options_for(20, 1);
   options.window = 1;
   CHECK(end_of(run.run(*run.create_store(), chat, options)) == RunEnd::budget_spent);
-  CHECK(run.progress.outcomes == std::map<EvaluationStatus, std::uint64_t>{{EvaluationStatus::passed, 5},
-                                                                           {EvaluationStatus::patch_rejected, 5},
+  CHECK(run.progress.outcomes == std::map<EvaluationStatus, std::uint64_t>{{EvaluationStatus::passed, 5 + 2},
+                                                                           {EvaluationStatus::patch_rejected, 3},
                                                                            {EvaluationStatus::build_failed, 5},
                                                                            {EvaluationStatus::no_reply, 5}});
-  CHECK(run.evaluator.calls == 1 + 10);  // A rejected patch costs no build.
+  CHECK(run.evaluator.calls.load() == 1 + 10 + 2);  // A rejected patch costs no build; two are elites, measured again.
   CHECK(chat.requests.back().messages.back().content.find("does not build") != std::string::npos);
 }
 
@@ -95,9 +136,10 @@ TEST_CASE("a tree that was evaluated is not evaluated again") {
   SmallRun run;
   end_of(run.run(*run.create_store(), chat, options_for(20)));
   CHECK(run.progress.evaluations == 20);
-  CHECK(run.evaluator.calls == 3);
+  CHECK(run.evaluator.calls - run.evaluator.measured_anew == 3);
   // A reply that gives the parent's own tree changes nothing, and is refused.
-  CHECK(run.progress.reused + run.progress.outcomes[EvaluationStatus::patch_rejected] == 18);
+  CHECK(run.progress.reused + run.progress.outcomes[EvaluationStatus::patch_rejected] ==
+        18 - run.evaluator.measured_anew);
 }
 
 TEST_CASE("a seed and the same replies give the same run, whatever the number of workers") {
@@ -127,7 +169,7 @@ TEST_CASE("a run that was killed and resumed is the run that was never stopped")
   run.after_told = nullptr;
   for (const char* name : {"0", "1", "7", "29"}) {
     end_of(run.run(*run.open_store(name), chat, reproducible(30)));
-    CHECK(run.sink.notices.empty());  // The search asked for what it had asked before.
+    CHECK(went_on_as_before(run));
     CHECK(run.exported(name) == whole);
   }
 }
@@ -146,7 +188,7 @@ TEST_CASE("several told in one commit are resumed in the order told") {
   run.after_told = nullptr;
   for (const char* name : {"3", "11", "20"}) {
     end_of(run.run(*run.open_store(name), chat, options_for(30, 4)));
-    CHECK(run.sink.notices.empty());  // The search asked for what it had asked before.
+    CHECK(went_on_as_before(run));
     CHECK(run.progress.evaluations == 30);
     std::set<CandidateId> told;
     REQUIRE(run.open_store(name)->each_evaluation([&](StoredEvaluation stored) -> Result<void> {
@@ -194,14 +236,14 @@ TEST_CASE("an endpoint that never answers ends the run after three questions, on
   });
   EvolutionOptions options = options_for(100, 1);
   options.window = 1;
-  for (const auto& [answers, told] : {std::pair{0U, 2U}, {5U, 24U}}) {
+  for (const auto& [answers, told] : {std::pair{0U, 2U}, {5U, 27U}}) {
     answered = answers;
     asked = 0;
     SmallRun run;
     const auto end = run.run(*run.create_store(), chat, options);
     REQUIRE_FALSE(end.has_value());
     CHECK(end.error().message.find("aiopt resume") != std::string::npos);
-    CHECK(run.progress.evaluations == told);
+    CHECK(run.progress.evaluations == told);  // With three elites in it that were measured again.
   }
 }
 
@@ -232,4 +274,100 @@ TEST_CASE("a stopped run finishes what is being evaluated, and keeps it") {
   CHECK(end_of(run.run(*run.create_store(), chat, options_for(1000), {finish.get_token(), {}})) == RunEnd::interrupted);
   CHECK(run.progress.evaluations >= 5);
   CHECK(run.progress.evaluations <= 9);
+}
+
+TEST_CASE("every eighth evaluation measures an elite again, and its pairs grow") {
+  ScriptedChat chat(reply_to_prompt);
+  SmallRun run;
+  const auto store = run.create_store();
+  end_of(run.run(*store, chat, options_for(40, 1)));
+  const std::vector<StoredEvaluation> again = remeasurements(*store);
+  REQUIRE(again.size() == 5);
+  CHECK(run.evaluator.measured_anew == 5);
+  for (const StoredEvaluation& stored : again) {
+    CHECK(to_number(stored.proposal.id) % kRemeasureEvery == 0);
+    CHECK(stored.proposal.ask.parent != kBaselineId);
+    CHECK_FALSE(stored.exact);
+    CHECK(stored.evaluation.benchmark->baseline.size() == 3);
+    CHECK(stored.fitness);
+  }
+  Result<RunSummary> summary =
+      summarize(*store, run.task, 40, make_grid_archive(run.task.axes, run.task.archive_depth));
+  REQUIRE(summary);
+  CHECK(summary->remeasured == 5);
+  std::size_t pairs_of_elites = 0;
+  for (const Elite* elite : summary->archive->residents()) {
+    pairs_of_elites = std::max(pairs_of_elites, elite->evaluation->benchmark->baseline.size());
+  }
+  CHECK(pairs_of_elites > 3);
+  // What is read from run.db is the archive that the run itself had.
+  CHECK(summary->archive->stats().qd_score == run.progress.archive.qd_score);
+  CHECK(summary->archive->stats().num_elites == run.progress.archive.num_elites);
+  CHECK(summary->archive->best()->candidate->id == run.progress.best);
+}
+
+TEST_CASE("an elite that owed its place to luck loses it when it is measured again") {
+  std::uint64_t value = 100;
+  ScriptedChat chat([&](const ChatRequest&) { return reply_with_value(++value); });
+  SmallRun run;
+  run.evaluator.again = 0.5;
+  const auto store = run.create_store();
+  EvolutionOptions options = options_for(8, 1);
+  options.window = 1;
+  end_of(run.run(*store, chat, options));
+  const std::vector<StoredEvaluation> again = remeasurements(*store);
+  REQUIRE(again.size() == 1);
+  const CandidateId lucky = again[0].proposal.ask.parent;
+  const Result<StoredEvaluation> before = store->evaluation(lucky);
+  REQUIRE(before);
+  // Of all six pairs together: neither what it was nor what the last three alone say.
+  REQUIRE(again[0].fitness);
+  CHECK(again[0].fitness->objective < before->fitness->objective);
+  const double ratio = again[0].evaluation.benchmark->estimate->ratio;
+  CHECK(ratio < before->evaluation.benchmark->speedup());
+  CHECK(ratio > 0.5 * before->evaluation.benchmark->speedup());
+  CHECK(run.progress.best != lucky);
+}
+
+TEST_CASE("a run in which elites were measured again is resumed to the same run, wherever it was killed") {
+  ScriptedChat chat(reply_to_prompt);
+  SmallRun run;
+  run.evaluator.noise = 0.05;
+  run.evaluator.again = 0.9;
+  run.after_told = [&](const RunProgress& progress) {
+    for (const std::uint64_t at : {7U, 8U, 9U, 17U, 25U}) {
+      if (progress.evaluations != at) continue;
+      std::filesystem::copy(run.folder.path() / "run", run.folder.path() / std::to_string(at));
+    }
+  };
+  end_of(run.run(*run.create_store(), chat, reproducible(33)));
+  const std::string whole = run.exported();
+  const RunProgress progress = run.progress;
+  REQUIRE(run.evaluator.measured_anew == 4);
+  run.after_told = nullptr;
+  for (const char* name : {"7", "8", "9", "17", "25"}) {
+    end_of(run.run(*run.open_store(name), chat, reproducible(33)));
+    CHECK(went_on_as_before(run));
+    CHECK(run.exported(name) == whole);
+    CHECK(run.progress.best == progress.best);
+    CHECK(run.progress.best_speedup == progress.best_speedup);
+    CHECK(run.progress.archive.qd_score == progress.archive.qd_score);
+  }
+}
+
+TEST_CASE("the host is tested at the start and kept in run.db, and nobody waits for it") {
+  ScriptedChat chat(reply_to_prompt);
+  SmallRun run;
+  const auto store = run.create_store();
+  end_of(run.run(*store, chat, options_for(20)));
+  REQUIRE(run.evaluator.compared.size() == 1);
+  CHECK(run.evaluator.compared[0].candidate == kBaselineId);
+  CHECK(run.evaluator.compared[0].against == kBaselineId);
+  CHECK(run.evaluator.compared[0].options.pairs == HostWatch::kPairs);
+  const Result<std::vector<StoredObservation>> observations = store->observations();
+  REQUIRE(observations);
+  REQUIRE(observations->size() == 1);
+  CHECK(observations->front().kind == StoredObservation::Kind::noise_floor);
+  CHECK(std::count_if(run.sink.notices.begin(), run.sink.notices.end(),
+                      [](const std::string& notice) { return notice.find("this host tells") == 0; }) == 1);
 }

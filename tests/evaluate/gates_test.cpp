@@ -31,8 +31,8 @@ struct Fixture {
       baseline.runs.push_back(run_of(640, 0.3, 0.35 + noise));
       candidate.runs.push_back(run_of(640, 0.1, 0.15 + noise));
     }
-    baseline.traces.resize(3);
-    candidate.traces.resize(3);
+    baseline.witnesses.resize(3);
+    candidate.witnesses.resize(3);
   }
 
   std::vector<std::string> fired() {
@@ -74,6 +74,13 @@ TEST_CASE_FIXTURE(Fixture, "a result line that was made up is noticed") {
     run.metrics["fill"] = run.throughput_ops_sec;
   }
   CHECK(fired() == Names{"clock"});
+}
+
+TEST_CASE_FIXTURE(Fixture, "work hidden on an unsteady disk is noticed, and a start that took long in one run is not") {
+  for (std::size_t i = 0; i < 3; ++i) candidate.runs[i].wall_seconds = std::vector{0.5, 1.0, 3.0}[i];
+  CHECK(fired() == Names{"clock"});
+  candidate.runs = {run_of(640, 0.1, 0.15), run_of(640, 0.1, 0.30), run_of(640, 0.1, 0.50)};
+  CHECK(fired().empty());
 }
 
 TEST_CASE_FIXTURE(Fixture, "a little work moved behind the clock is charged, and no reason to reject") {
@@ -121,36 +128,74 @@ TEST_CASE_FIXTURE(Fixture, "where no sync can be counted, nobody is accused") {
   CHECK(fired().empty());
 }
 
+TEST_CASE_FIXTURE(Fixture, "a file that each run leaves unsynced, and the unmodified program never, is noticed") {
+  for (RunWitness& witness : baseline.witnesses) witness.unsynced_bytes = {{"db/000005.log", 0}, {"db/LOG", 4096}};
+  for (RunWitness& witness : candidate.witnesses) witness.unsynced_bytes = {{"db/000007.log", 8192}};
+  CHECK(fired() == Names{"syncs"});
+  CHECK(reason_of_gates(check_gates(task, task.benchmark, candidate, baseline)) ==
+        "rejected by the gate 'syncs': 8192 bytes of db/000007.log were not on the disk when the last synced operation "
+        "had returned");
+
+  // It may be chance, a file that nobody needs, or the unmodified program's way.
+  candidate.witnesses[1].unsynced_bytes = {{"db/000007.log", 0}};
+  CHECK(fired().empty());
+  for (RunWitness& witness : candidate.witnesses) witness.unsynced_bytes = {{"db/scratch", 8192}, {"db/LOG", 8192}};
+  CHECK(fired().empty());
+  for (RunWitness& witness : candidate.witnesses) witness.unsynced_bytes = {{"db/000007.log", 8192}};
+  baseline.witnesses[2].unsynced_bytes = {{"db/000009.log", 4096}};
+  CHECK(fired().empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "operations that take a small part of what a sync takes are noticed") {
+  const auto set_half = [](RunSeries& side, double microseconds) {
+    for (BenchmarkRun& run : side.runs) run.metrics["fill.P50"] = microseconds;
+  };
+  // 0.1 s without computing and 64 syncs: 1,562 us each.
+  set_half(baseline, 20'000.0);
+  set_half(candidate, 50.0);
+  CHECK(fired() == Names{"syncs"});
+  set_half(candidate, 70.0);
+  CHECK(fired().empty());
+  // The median operation computes 313 us: where that is what it takes, the disk is quick.
+  set_half(baseline, 320.0);
+  set_half(candidate, 5.0);
+  CHECK(fired().empty());
+  // A busy machine is no slow disk either: all the time was spent computing.
+  set_half(baseline, 20'000.0);
+  for (BenchmarkRun& run : baseline.runs) run.cpu_seconds = 0.3;
+  CHECK(fired().empty());
+}
+
 TEST_CASE_FIXTURE(Fixture, "data that never went to a file is noticed") {
   candidate.runs[0].bytes_written = 1000;
   CHECK(fired() == Names{"writes"});
 }
 
 TEST_CASE_FIXTURE(Fixture, "what a run leaves behind or touches names its gate") {
-  candidate.traces[1].files_changed = {"build/bench"};
+  candidate.witnesses[1].files_changed = {"build/bench"};
   CHECK(fired() == Names{"protected_files"});
-  candidate.traces[1] = {};
-  candidate.traces[1].processes_left = 1;
+  candidate.witnesses[1] = {};
+  candidate.witnesses[1].processes_left = 1;
   CHECK(fired() == Names{"left_processes"});
-  candidate.traces[1] = {};
-  candidate.traces[1].network_attempts = 1;
+  candidate.witnesses[1] = {};
+  candidate.witnesses[1].network_attempts = 1;
   CHECK(fired() == Names{"network"});
-  candidate.traces[1] = {};
-  candidate.traces[1].opened_run_folder = true;
+  candidate.witnesses[1] = {};
+  candidate.witnesses[1].opened_run_folder = true;
   CHECK(fired() == Names{"run_folder"});
-  candidate.traces[1] = {};
-  candidate.traces[1].hit_memory_limit = true;
+  candidate.witnesses[1] = {};
+  candidate.witnesses[1].hit_memory_limit = true;
   CHECK(fired() == Names{"memory"});
-  candidate.traces[1] = {};
-  for (RunTraces& traces : candidate.traces) traces.cpu_after_end = std::chrono::milliseconds(30);
+  candidate.witnesses[1] = {};
+  for (RunWitness& witness : candidate.witnesses) witness.cpu_after_end = std::chrono::milliseconds(30);
   CHECK(fired() == Names{"after_clock"});
 }
 
 TEST_CASE_FIXTURE(Fixture, "a file that the unmodified program leaves too is nobody's cheat, whatever number it has") {
-  baseline.traces[0].files_left = {"run-4711.log"};
-  candidate.traces[2].files_left = {"run-99.log"};
+  baseline.witnesses[0].files_left = {"run-4711.log"};
+  candidate.witnesses[2].files_left = {"run-99.log"};
   CHECK(fired().empty());
-  candidate.traces[2].files_left.push_back("cache.bin");
+  candidate.witnesses[2].files_left.push_back("cache.bin");
   CHECK(fired() == Names{"left_files"});
 }
 
@@ -167,7 +212,7 @@ TEST_CASE_FIXTURE(Fixture, "memory and CPU time are held against the unmodified 
 }
 
 TEST_CASE_FIXTURE(Fixture, "the verification is checked where the task has one") {
-  candidate.traces[0].verify_failure = "key 17 is lost";
+  candidate.witnesses[0].verify_failure = "key 17 is lost";
   CHECK(fired().empty());
   task.verify.command = "./verify";
   CHECK(fired() == Names{"verify"});

@@ -191,7 +191,7 @@ TEST_CASE("what is no run of ours is refused in one line, and nothing in the fol
          make_run(folder);
          patch_bytes(folder / "run.db", 60, std::string("\0\0\0\3", 4));
        },
-       "format 3 is newer than this aiopt (which reads 1)"},
+       "format 3 is newer than this aiopt (which reads 2)"},
       {"a link to a run",
        [](const fs::path& folder) {
          make_run(folder / "elsewhere");
@@ -327,7 +327,7 @@ TEST_CASE("values that aiopt never wrote are errors, not crashes") {
       "UPDATE evaluation SET measures = '{}' WHERE told = 2",
       "UPDATE evaluation SET measures = '{\"offcpu_ratio\":\"x\",\"function\":1}' WHERE told = 2",
       "UPDATE evaluation SET benchmark = '{\"candidate\":3}' WHERE told = 2",
-      "UPDATE evaluation SET add_status = 3 WHERE told = 2",
+      "UPDATE evaluation SET add_status = 4 WHERE told = 2",
       "UPDATE evaluation SET generation = 99999999999 WHERE told = 2",
       "UPDATE evaluation SET run_seconds = -9e999 WHERE told = 2",
       "UPDATE stage SET stage = -1 WHERE number = 129",

@@ -375,22 +375,3 @@ TEST_CASE("a run has one writer, which the second one is told, and any number of
   writer.reset();
   CHECK(opened(folder.path(), Access::read_write));
 }
-
-TEST_CASE("the archive as it stands is in the file, for whoever asks with sqlite3") {
-  const TemporaryFolder folder;
-  auto store = new_store(folder.path());
-  fill(*store, 8);  // Candidates 1 to 8 take cells 1, 2, ..., 6, 0, 1.
-  store.reset();
-  sqlite3* database = nullptr;
-  REQUIRE(sqlite3_open((folder.path() / "run.db").c_str(), &database) == SQLITE_OK);
-  std::string cells;
-  sqlite3_exec(
-      database, "SELECT island || ':' || cell || '=' || id FROM elite ORDER BY island, cell",
-      [](void* text, int, char** values, char**) {
-        *static_cast<std::string*>(text) += std::string(values[0]) + " ";
-        return 0;
-      },
-      &cells, nullptr);
-  sqlite3_close(database);
-  CHECK(cells == "0:3=0 1:0=7 1:1=8 1:2=2 1:3=3 1:4=4 1:5=5 1:6=6 ");
-}

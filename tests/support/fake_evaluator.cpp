@@ -11,7 +11,7 @@ namespace {
 
 constexpr double kBaseline = 100.0;
 
-BenchmarkResult benchmark_of(const Candidate& candidate, int pairs) {
+BenchmarkResult benchmark_of(const Candidate& candidate, int pairs, double noise) {
   double value = kBaseline;
   for (const auto& [path, file] : candidate.tree) {
     const std::size_t at = file.text->find("value = ");
@@ -28,6 +28,7 @@ BenchmarkResult benchmark_of(const Candidate& candidate, int pairs) {
   BenchmarkResult result;
   for (int pair = 0; pair < pairs; ++pair) {
     result.candidate.push_back(run);
+    result.candidate.back().throughput_ops_sec *= 1.0 + noise * (pair - 0.5 * (pairs - 1));
     if (candidate.id != kBaselineId) result.baseline.push_back(baseline);
   }
   return result;
@@ -42,8 +43,10 @@ bool says(const Candidate& candidate, const char* words) {
 
 }  // namespace
 
-Result<Evaluation> FakeEvaluator::evaluate(const Candidate& candidate, std::stop_token stop) {
+Result<Evaluation> FakeEvaluator::evaluate(const Candidate& candidate, const EvaluateOptions& options,
+                                           std::stop_token stop) {
   ++calls;
+  if (options.anew) ++measured_anew;
   if (delay.count() > 0) std::this_thread::sleep_for(delay);
   if (stop.stop_requested()) return Error{Error::Code::cancelled, "cancelled"};
   Evaluation evaluation;
@@ -56,13 +59,26 @@ Result<Evaluation> FakeEvaluator::evaluate(const Candidate& candidate, std::stop
     evaluation.status = EvaluationStatus::tests_failed;
     evaluation.reason = "FAILED: fails its tests";
   } else {
-    evaluation.benchmark = benchmark_of(candidate, 3);
+    evaluation.benchmark = benchmark_of(candidate, 3, noise);
+    if (options.anew) {
+      for (BenchmarkRun& run : evaluation.benchmark->candidate) run.throughput_ops_sec *= again;
+    }
   }
   return evaluation;
 }
 
-Result<BenchmarkResult> FakeEvaluator::measure(const Candidate& candidate, int pairs, std::stop_token) {
-  return benchmark_of(candidate, pairs);
+Result<ComparisonResult> FakeEvaluator::compare(const Candidate& candidate, const Candidate& against,
+                                                const ComparisonOptions& options, std::stop_token stop) {
+  {
+    const std::lock_guard lock(mutex_);
+    compared.push_back({candidate.id, against.id, options});
+  }
+  if (stop.stop_requested()) return Error{Error::Code::cancelled, "cancelled"};
+  if (const auto broken = incomparable.find(candidate.id); broken != incomparable.end()) return broken->second;
+  ComparisonResult result{benchmark_of(candidate, options.pairs, noise), {}};
+  result.benchmark.baseline = benchmark_of(against, options.pairs, 0.0).candidate;
+  if (const auto gate = gates.find(candidate.id); gate != gates.end()) result.gates.push_back(gate->second);
+  return result;
 }
 
 }  // namespace aiopt

@@ -37,8 +37,8 @@ benchmark:
   command: "sed -n 's/.*value = \\([0-9]*\\).*/throughput: \\1/p' main.cc"
   parser: lines
   throughput: throughput
-  min_pairs: 1
-  max_pairs: 1
+  min_pairs: 2
+  max_pairs: 2
 archive:
   throughput: {cells: 20, lower: 0, upper: 200}
   function: auto

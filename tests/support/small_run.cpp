@@ -67,7 +67,7 @@ std::string SmallRun::exported(const std::string& name) {
 
 Result<RunEnd> SmallRun::run(RunStore& store, ChatClient& chat, const EvolutionOptions& options, StopTokens stop) {
   std::vector<Island> islands(1);
-  islands[0].archive = make_grid_archive(task.axes);
+  islands[0].archive = make_grid_archive(task.axes, task.archive_depth);
   islands[0].selection = make_uniform_selection();
   islands[0].emitters.push_back({make_llm_emitter(), 1.0});
   Scheduler scheduler(std::move(islands));
@@ -75,7 +75,8 @@ Result<RunEnd> SmallRun::run(RunStore& store, ChatClient& chat, const EvolutionO
   const auto fitness = make_causal_fitness(task.fitness);
   sink = RecordingSink{};
   sink.after_told = after_told;
-  Evolution evolution({task, baseline, scheduler, evaluator, *fitness, &chat, &*prompts_, store, workers, sink,
+  HostWatch host(task.sampling.max_pairs);
+  Evolution evolution({task, baseline, scheduler, evaluator, *fitness, &chat, &*prompts_, store, workers, sink, host,
                        [] { return Lanes::Occupancy(); }},
                       options, std::move(stop));
   Result<RunEnd> end = evolution.run();

@@ -66,7 +66,7 @@ TEST_CASE("in a pipe every evaluation is a plain line") {
     view.on_run_finished(progress_after(2));
   }
   CHECK(screen.text() ==
-        "[1/60] 1 by patch_pool: 1.50x (1.50x to 1.50x, 1 pairs), objective 0.2500 [new cell]\n"
+        "[1/60] 1 by patch_pool: 1.50x (1 pair, no interval), objective 0.2500 [new cell]\n"
         "[2/60] 2 by patch_pool: build_failed: wal.cc:3: error: expected ';'\n");
 }
 
