@@ -553,7 +553,11 @@ int CommandResult::exit_code() const {
 }
 
 std::string CommandResult::how_it_ended() const {
-  if (const Exited* exited = std::get_if<Exited>(&end)) return fmt::format("exit code {}", exited->code);
+  if (const Exited* exited = std::get_if<Exited>(&end)) {
+    const int signal = exited->code - 128;  // As a shell has it.
+    const bool is_signal = signal > 0 && signal < NSIG && ::sigabbrev_np(signal) != nullptr;
+    return fmt::format("exit code {}{}", exited->code, is_signal ? fmt::format(" ({})", signal_name(signal)) : "");
+  }
   if (const Signalled* signalled = std::get_if<Signalled>(&end)) {
     return fmt::format("killed by {}", signal_name(signalled->signal));
   }

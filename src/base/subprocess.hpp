@@ -97,7 +97,7 @@ struct CommandResult {
   bool succeeded() const;
   /// 0 to 255 as the shell has it: 128 + N for signal N, 124 for a time-out as timeout(1) has it.
   int exit_code() const;
-  /// "exit code 2", "killed by SIGSEGV", "timed out after 60 s".
+  /// "exit code 2", "exit code 139 (SIGSEGV)" from a shell, "killed by SIGSEGV", "timed out after 60 s".
   std::string how_it_ended() const;
 };
 

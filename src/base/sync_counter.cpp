@@ -65,6 +65,27 @@ std::uint64_t tracepoint_id(const FileDescriptor& events, const char* name) {
   return id;
 }
 
+int open_event(perf_event_attr attributes) {
+  return static_cast<int>(::syscall(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC));
+}
+
+perf_event_attr attributes_of(const SyncEvent& event) {
+  perf_event_attr attributes{};
+  attributes.size = sizeof attributes;
+  attributes.type = PERF_TYPE_TRACEPOINT;
+  attributes.config = event.tracepoint;
+  return attributes;
+}
+
+/// Counts nothing, and keeps the tracepoint in use until aiopt ends. The last event of a tracepoint to be closed waits
+/// for the kernel to take its hook out (tracepoint_synchronize_unregister(): grace periods, 150 ms for the four of a
+/// usual machine), and the first one to be opened puts it in again: once for each command otherwise.
+void keep_in_use(const SyncEvent& event) {
+  perf_event_attr attributes = attributes_of(event);
+  attributes.disabled = 1;
+  static_cast<void>(open_event(attributes));
+}
+
 std::vector<SyncEvent> find_events() {
   const FileDescriptor events = open_tracefs();
   if (!events.is_open()) return {};
@@ -86,18 +107,19 @@ std::vector<SyncEvent> find_events() {
 }  // namespace
 
 const std::vector<SyncEvent>& sync_events() {
-  static const std::vector<SyncEvent> events = find_events();
+  static const std::vector<SyncEvent> events = [] {
+    std::vector<SyncEvent> found = find_events();
+    std::for_each(found.begin(), found.end(), keep_in_use);
+    return found;
+  }();
   return events;
 }
 
 bool SyncCounter::open(std::span<const SyncEvent> events) {
   for (const SyncEvent& event : events.first(std::min(events.size(), kMostEvents))) {
-    perf_event_attr attributes{};
-    attributes.size = sizeof attributes;
-    attributes.type = PERF_TYPE_TRACEPOINT;
-    attributes.config = event.tracepoint;
+    perf_event_attr attributes = attributes_of(event);
     attributes.inherit = 1;
-    const auto fd = static_cast<int>(::syscall(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC));
+    const int fd = open_event(attributes);
     if (fd >= 0) counters_[size_++] = {fd, event.is_of_file_system};
     if (fd < 0 || (event.filter != nullptr && ::ioctl(fd, PERF_EVENT_IOC_SET_FILTER, event.filter) != 0)) {
       close();

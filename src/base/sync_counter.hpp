@@ -17,8 +17,8 @@ struct SyncEvent {
   bool is_of_file_system = false;  ///< Of ext4, XFS, Btrfs or F2FS; otherwise of a system call.
 };
 
-/// The tracepoints of this kernel, looked up once; empty where aiopt may not read tracefs (only root may, as a rule).
-/// Tracefs need not be mounted. Thread-safe.
+/// The tracepoints of this kernel, looked up once and in use from then on, by a descriptor each; empty where aiopt may
+/// not read tracefs (only root may, as a rule). Tracefs need not be mounted. Thread-safe.
 const std::vector<SyncEvent>& sync_events();
 
 /// Counts from open() on in the calling process and in whatever it forks later, across execve(2), users and
@@ -29,8 +29,8 @@ const std::vector<SyncEvent>& sync_events();
 /// Not by a kprobe on vfs_fsync_range: perf's own kprobe events, when inherited, put a probe in for each new thread,
 /// and ask each new thread for CAP_PERFMON, so that fork(2) fails in a sandbox without capabilities.
 ///
-/// While one is open, every system call on this machine and the start of every thread that is counted take longer: not
-/// for one side of a comparison only.
+/// From sync_events() on every system call on this machine takes longer, and while one of these is open the start of
+/// every thread that is counted: not for one side of a comparison only.
 /// Async-signal-safe.
 class SyncCounter {
  public:

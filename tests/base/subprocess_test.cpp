@@ -123,6 +123,8 @@ TEST_CASE("a signal that ended the command is named") {
   const CommandResult result = run(shell("kill -SEGV $$"));
   CHECK(result.exit_code() == 128 + SIGSEGV);
   CHECK(result.how_it_ended() == "killed by SIGSEGV");
+  CHECK(run(shell("sh -c 'kill -SEGV $$'; exit $?")).how_it_ended() == "exit code 139 (SIGSEGV)");
+  CHECK(run(shell("exit 200")).how_it_ended() == "exit code 200");
 }
 
 TEST_CASE("a command that takes too long is ended") {
