@@ -28,8 +28,9 @@ Fingerprint fingerprint_of(const struct stat& status);
 /// the clock, and look the same: what is returned for such a file equals no fingerprint, so that it is read again.
 Fingerprint fingerprint_to_keep(const struct stat& status);
 
-/// Sleeps until whatever is changed from now on gets a later time than what was changed so far (20 ms). For a file
-/// system whose clock is another machine's (NFS), that machine's ticks must be no longer.
-void wait_for_next_tick();
+/// Sleeps until whatever is changed below the open `folder` from now on gets a later time than what was changed so far:
+/// a tick at most (4 ms on most machines). 20 ms on a file system whose clock may be another machine's (NFS), whose
+/// ticks must be no longer than 10 ms.
+void wait_for_next_tick(int folder);
 
 }  // namespace aiopt

@@ -180,7 +180,7 @@ Result<void> FolderSeal::take_snapshot() {
       sealed.copy_print = fingerprint_of(status);
     }
   }
-  wait_for_next_tick();
+  wait_for_next_tick(root_);
   return {};
 }
 
@@ -293,7 +293,7 @@ Result<RunTraces> FolderSeal::restore() {
     if (!same && !is_data(path)) lost.insert(path);
   }
   for (const std::string& path : lost) name_path(path, traces.changed, traces.changed_count);
-  wait_for_next_tick();
+  wait_for_next_tick(root_);
   return traces;
 }
 

@@ -30,7 +30,6 @@
 #include "source/cache_tag.hpp"
 #include "source/file_copy.hpp"
 #include "source/fingerprint.hpp"
-#include "source/folder_copy.hpp"
 #include "source/folder_seal.hpp"
 #include "source/git.hpp"
 #include "source/source_copy.hpp"
@@ -447,37 +446,6 @@ Result<Workspace> Workspace::create(const fs::path& source, const fs::path& fold
                              in_backticks(changed.front()), from.string(), others)};
   }
   if (auto checked_out = impl->check_out(baseline); !checked_out) return checked_out.error();
-  return Workspace(std::move(impl));
-}
-
-Result<Workspace> Workspace::create_from(const Workspace& built, const fs::path& folder) {
-  const Impl& from = *built.impl_;
-  if (auto checked = from.check_root(); !checked) return checked.error();
-  std::error_code failure;
-  for (const fs::path& name : {from.folder, fs::canonical(from.folder, failure)}) {
-    if (name.empty()) continue;
-    const auto found = find_file_with(from.root.get(), name.string());
-    if (!found) return found.error();
-    if (found->empty()) continue;
-    return Error{Error::Code::unavailable,
-                 fmt::format("{} names the folder that it was built in: what was built in {} cannot be taken over",
-                             in_backticks(*found), from.folder.string())};
-  }
-  auto made = find_free_folder(folder);
-  if (!made) return made.error();
-  auto impl = std::make_unique<Impl>();
-  if (auto opened = impl->make_folder(*made); !opened) return opened.error();
-  if (auto copied = copy_built_folder(from.root.get(), impl->root.get(), std::string(kCacheTagName)); !copied) {
-    return copied.error();
-  }
-  impl->protected_files = from.protected_files;
-  impl->stamps = from.stamps;  // The next one is later than those of the objects.
-  for (const auto& [path, file] : from.known) impl->known[path] = {file.sha256, {}};
-  for (auto& [path, file] : impl->known) file.fingerprint.mode = from.known.at(path).fingerprint.mode;
-  if (const auto changed = impl->find_changed_protected(); !changed.empty()) {
-    return Error{Error::Code::unavailable, fmt::format("{} of the workspace {} was changed by a program that ran in it",
-                                                       in_backticks(changed.front()), from.folder.string())};
-  }
   return Workspace(std::move(impl));
 }
 

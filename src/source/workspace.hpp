@@ -37,15 +37,6 @@ class Workspace {
   static Result<Workspace> create(const std::filesystem::path& source, const std::filesystem::path& folder,
                                   const SourceTree& baseline);
 
-  /// Copies the workspace `built` to `folder` with all that was built in it, time stamps to the nanosecond, so that the
-  /// next build there goes on from its objects. It has the files, protected ones and history of `built`, which is left
-  /// as it is; a seal is not copied (restore() first).
-  ///
-  /// @return unavailable if a file in `built` names that folder (a dependency file, a path of shared libraries, a
-  ///         CMakeCache.txt): what is built or run here would reach over there. Use create(). Or if a protected file is
-  ///         not what it was. Debug information may name it, and compressed files are not looked into.
-  static Result<Workspace> create_from(const Workspace& built, const std::filesystem::path& folder);
-
   Workspace(Workspace&&) noexcept;
   Workspace& operator=(Workspace&&) noexcept;
   ~Workspace();  ///< Removes the folder, and the snapshot of its data beside it.

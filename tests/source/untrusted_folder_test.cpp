@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <string>
+#include <thread>
 
 #include <doctest/doctest.h>
 
@@ -129,6 +131,22 @@ TEST_CASE("a fingerprint is kept only of a file that was not changed within this
   struct stat status {};
   REQUIRE(::lstat((folder.path() / "file").c_str(), &status) == 0);
   CHECK(fingerprint_to_keep(status) != fingerprint_of(status));
-  wait_for_next_tick();
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));
   CHECK(fingerprint_to_keep(status) == fingerprint_of(status));
+}
+
+TEST_CASE("what changes after the next tick gets a later time") {
+  const TemporaryFolder folder;
+  const FileDescriptor root(::open(folder.path().c_str(), O_RDONLY | O_DIRECTORY));
+  const auto changed = [&] {
+    write(folder.path() / "file", "x\n");
+    struct stat status {};
+    REQUIRE(::lstat((folder.path() / "file").c_str(), &status) == 0);
+    return fingerprint_of(status).changed_ns;
+  };
+  for (int i = 0; i < 20; ++i) {
+    const std::int64_t before = changed();
+    wait_for_next_tick(root.get());
+    CHECK(changed() > before);
+  }
 }
