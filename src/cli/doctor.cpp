@@ -88,6 +88,7 @@ std::vector<Finding> look_at_noise() {
 
 std::vector<Finding> look_at_machine() {
   const bool has_key = std::getenv("OPENAI_API_KEY") != nullptr;
+  const ContainmentLayers containment = probe_containment();
   return {
       processors(),
       program("git", "diffs and workspaces", "git", true),
@@ -102,10 +103,10 @@ std::vector<Finding> look_at_machine() {
       accounting(),
       probe_bubblewrap(),
       probe_user_namespaces(),
-      probe_cgroup_limits(),
+      probe_cgroup_limits(containment),
       program("perf", "profiles", "linux-perf", false),
       probe_perf_events(),
-      probe_fsync_count(),
+      probe_fsync_count(containment),
       space(),
       {"prompts", std::filesystem::is_directory(default_prompt_folder()), false,
        "texts for the model in " + default_prompt_folder().string(),

@@ -4,15 +4,12 @@
 
 #include <fmt/format.h>
 #include <linux/perf_event.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <string_view>
 #include <system_error>
 #include <vector>
@@ -78,102 +75,7 @@ bool can_count(std::uint32_t type, std::uint64_t event) {
   return open_counter(attributes).is_open();
 }
 
-std::optional<std::uint64_t> number_in(const fs::path& file) {
-  const std::string text = setting(file);
-  std::uint64_t number = 0;
-  const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || read.ec != std::errc{}) return std::nullopt;
-  return number;
-}
-
-/// Whether this counter sees one fsync of a file.
-bool sees_fsync(const perf_event_attr& attributes) {
-  const FileDescriptor counter = open_counter(attributes);
-  if (!counter.is_open()) return false;
-  const FileDescriptor file(::memfd_create("aiopt-doctor", MFD_CLOEXEC));
-  std::uint64_t count = 0;
-  return ::fsync(file.get()) == 0 && ::read(counter.get(), &count, sizeof count) == sizeof count && count == 1;
-}
-
 const char* const kTracing = "/sys/kernel/tracing";
-
-bool sees_fsync_by_tracepoint() {
-  // Each mounts tracefs, the second one as kernels before 4.1 had it.
-  for (const fs::path folder : {kTracing, "/sys/kernel/debug/tracing"}) {
-    const std::optional<std::uint64_t> id = number_in(folder / "events/syscalls/sys_enter_fsync/id");
-    if (!id) continue;
-    perf_event_attr attributes{};
-    attributes.type = PERF_TYPE_TRACEPOINT;
-    attributes.config = *id;
-    // A system call comes from user mode, so this counts it and needs no right to look into the kernel.
-    attributes.exclude_kernel = 1;
-    return sees_fsync(attributes);
-  }
-  return false;
-}
-
-/// Needs no tracefs, but CAP_PERFMON.
-bool sees_fsync_by_kprobe() {
-  const std::optional<std::uint64_t> type = number_in("/sys/bus/event_source/devices/kprobe/type");
-  if (!type) return false;
-  perf_event_attr attributes{};
-  attributes.type = static_cast<std::uint32_t>(*type);
-  attributes.kprobe_func = reinterpret_cast<std::uint64_t>("vfs_fsync_range");
-  return sees_fsync(attributes);
-}
-
-/// The folder of the cgroup that this process is in, for a controller: of version 1 if the controller is mounted so,
-/// otherwise of version 2. Empty if there is none.
-fs::path own_cgroup(std::string_view controller) {
-  const std::string cgroups = setting("/proc/self/cgroup");  // "4:memory:/user.slice", "0::/user.slice"
-  const std::string mounts = setting("/proc/self/mountinfo");
-  const auto mount_of = [&](std::string_view type, std::string_view option) -> fs::path {
-    for (const std::string_view line : split_lines(mounts)) {
-      const std::size_t mark = line.find(fmt::format(" - {} ", type));
-      if (mark == std::string_view::npos) continue;
-      const std::string options = fmt::format(",{},", line.substr(line.rfind(' ') + 1));
-      if (!option.empty() && options.find(fmt::format(",{},", option)) == std::string::npos) continue;
-      std::string_view rest = line;
-      for (int field = 0; field < 4; ++field) rest.remove_prefix(rest.find(' ') + 1);
-      return rest.substr(0, rest.find(' '));
-    }
-    return {};
-  };
-  fs::path second_version;
-  for (const std::string_view line : split_lines(cgroups)) {
-    const std::size_t first = line.find(':');
-    const std::size_t second = line.find(':', first + 1);
-    if (first == std::string_view::npos || second == std::string_view::npos) continue;
-    const std::string names = fmt::format(",{},", line.substr(first + 1, second - first - 1));
-    const std::string path = "." + std::string(line.substr(second + 1));
-    if (names.find(fmt::format(",{},", controller)) != std::string::npos) {
-      const fs::path mount = mount_of("cgroup", controller);
-      if (!mount.empty()) return (mount / path).lexically_normal();
-    }
-    if (names == ",,") {
-      const fs::path mount = mount_of("cgroup2", "");
-      if (!mount.empty()) second_version = (mount / path).lexically_normal();
-    }
-  }
-  return second_version;
-}
-
-/// Whether a cgroup below that one can be made and one of these files in it be written.
-bool can_limit(const fs::path& cgroup, const std::string& controller, const std::vector<std::string>& files) {
-  if (cgroup.empty()) return false;
-  const fs::path child = cgroup / fmt::format("aiopt-doctor-{}", ::getpid());
-  std::error_code error;
-  if (!fs::create_directory(child, error)) return false;
-  bool found = false;
-  for (const std::string& file : files) found = found || ::access((child / file).c_str(), W_OK) == 0;
-  fs::remove(child, error);
-  if (found) return true;
-  // Version 2: a controller has to be handed down first, which may be done once no process is left in the cgroup
-  // itself.
-  const std::string controllers = fmt::format(" {} ", setting(cgroup / "cgroup.controllers"));
-  return controllers.find(fmt::format(" {} ", controller)) != std::string::npos &&
-         ::access((cgroup / "cgroup.subtree_control").c_str(), W_OK) == 0;
-}
 
 }  // namespace
 
@@ -210,16 +112,15 @@ Finding probe_perf_events() {
           works ? "" : "sysctl -w kernel.perf_event_paranoid=1"};
 }
 
-Finding probe_fsync_count() {
-  Finding finding{"fsync count", true, false, "", ""};
-  if (sees_fsync_by_tracepoint()) {
-    finding.what = "by its tracepoint";
-  } else if (sees_fsync_by_kprobe()) {
-    finding.what = "by a kprobe";
+Finding probe_fsync_count(const ContainmentLayers& layers) {
+  Finding finding{"fsync count", layers.counts_syncs, false, "", ""};
+  if (layers.counts_sync_writes) {
+    finding.what = "by tracepoints, of system calls and of the file system";
+  } else if (layers.counts_syncs) {
+    finding.what = "by tracepoints of system calls";
   } else {
     std::error_code error;
     const bool mounted = fs::is_directory(fs::path(kTracing), error) && !fs::is_empty(kTracing, error);
-    finding.works = false;
     finding.what = "a candidate that no longer syncs is not seen: this user may not count fsync";
     // Its files are for its group to read, whatever the mode of the folder; is_empty() fails where that may not be
     // read.
@@ -233,18 +134,16 @@ Finding probe_fsync_count() {
   return finding;
 }
 
-Finding probe_cgroup_limits() {
-  const fs::path memory = own_cgroup("memory");
-  const bool memory_works = can_limit(memory, "memory", {"memory.max", "memory.limit_in_bytes"});
-  const bool processes_work = can_limit(own_cgroup("pids"), "pids", {"pids.max"});
-  Finding finding{"cgroup limits", memory_works && processes_work, false, "", ""};
+Finding probe_cgroup_limits(const ContainmentLayers& layers) {
+  Finding finding{"cgroup limits", layers.tree_memory && layers.tree_processes, false, "", ""};
   if (finding.works) {
     finding.what = "memory and number of processes of a candidate";
     return finding;
   }
-  finding.what = fmt::format("a candidate's {} cannot be limited", memory_works     ? "number of processes"
-                                                                   : processes_work ? "memory"
-                                                                                    : "memory and number of processes");
+  finding.what =
+      fmt::format("a candidate's {} cannot be limited", layers.tree_memory      ? "number of processes"
+                                                        : layers.tree_processes ? "memory"
+                                                                                : "memory and number of processes");
   // Raspberry Pi OS starts its kernel without.
   const std::string controllers = setting("/proc/cgroups");
   const bool has_memory = controllers.empty() || controllers.find("memory\t") != std::string::npos;

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "base/containment.hpp"
+
 namespace aiopt {
 
 /// One thing that was looked at.
@@ -27,10 +29,8 @@ Finding probe_user_namespaces();
 /// Opens counters on itself (perf_event_open(2)): the time it computes, and where the hardware has them its cycles.
 Finding probe_perf_events();
 
-/// Calls fsync(2) once and counts it, by its tracepoint or by a kprobe.
-Finding probe_fsync_count();
-
-/// Makes a cgroup below its own that could limit memory and the number of processes (cgroups(7)), of either version.
-Finding probe_cgroup_limits();
+// What probe_containment() tried, in words.
+Finding probe_fsync_count(const ContainmentLayers& layers);
+Finding probe_cgroup_limits(const ContainmentLayers& layers);
 
 }  // namespace aiopt
