@@ -37,6 +37,7 @@ constexpr double kSecondLiteralShare = 0.3;
 constexpr double kStayPowerOfTwo = 0.8;
 constexpr double kFailuresToLeaveOut = 2.0;
 constexpr int kMutationTries = 16;
+constexpr double kStepOfNextTry = 1.3;
 constexpr std::size_t kMaxContextLines = 20;
 constexpr std::size_t kMaxCachedFiles = 4096;
 
@@ -225,10 +226,13 @@ class ConstantsEmitter : public Emitter {
     const Elite* elite = archive.find(parent);
     if (elite == nullptr) return std::nullopt;
     const std::vector<Choice> choices = choices_of(elite->candidate->tree);
-    for (int i = 0; i < kMutationTries; ++i) {
-      const std::vector<const Choice*> drawn = draw(choices, rng);
+    // What was asked before lies close by: each try goes further, and the later ones take what failed twice too.
+    double step = step_;
+    for (int i = 0; i < kMutationTries; ++i, step = std::min(kStepOfNextTry * step, kLargestStep)) {
+      std::vector<const Choice*> drawn = draw(choices, i < kMutationTries / 2 ? Failed::left_out : Failed::too, rng);
+      if (drawn.empty()) drawn = draw(choices, Failed::too, rng);
       if (drawn.empty()) return std::nullopt;
-      if (auto ask = change(*elite, drawn, rng)) return ask;
+      if (auto ask = change(*elite, drawn, step, rng)) return ask;
     }
     return std::nullopt;
   }
@@ -277,25 +281,28 @@ class ConstantsEmitter : public Emitter {
     return choices;
   }
 
+  /// Whether what failed twice is drawn.
+  enum class Failed { left_out, too };
+
   /// Named and marked constants are what their authors would tune. What passed before is safe, what improved promises
-  /// more, what failed twice is left out.
-  double weight(const TunableLiteral& tunable) const {
+  /// more.
+  double weight(const TunableLiteral& tunable, Failed failed) const {
     const double kind = tunable.literal.hint ? 4.0 : tunable.literal.constant ? 2.0 : 1.0;
     const auto found = records_.find(tunable.key);
     if (found == records_.end()) return kind;
     const Record& record = found->second;
-    if (record.failures >= kFailuresToLeaveOut) return 0.0;
+    if (record.failures >= kFailuresToLeaveOut && failed == Failed::left_out) return 0.0;
     const double doubt = record.failures > 0.0 ? 0.4 : 1.0;
     return kind * doubt * (1.0 + 0.25 * std::min(record.passes, 2) + std::min(record.improvements, 3));
   }
 
   /// One or two different ones; none if none is left.
-  std::vector<const Choice*> draw(const std::vector<Choice>& choices, Rng& rng) const {
+  std::vector<const Choice*> draw(const std::vector<Choice>& choices, Failed failed, Rng& rng) const {
     std::vector<double> weights;
     weights.reserve(choices.size());
     double total = 0.0;
     for (const Choice& choice : choices) {
-      weights.push_back(weight(*choice.tunable));
+      weights.push_back(weight(*choice.tunable, failed));
       total += weights.back();
     }
     std::vector<const Choice*> drawn;
@@ -316,7 +323,7 @@ class ConstantsEmitter : public Emitter {
   }
 
   /// Nothing if a value cannot change, or the same was asked before.
-  std::optional<Ask> change(const Elite& parent, const std::vector<const Choice*>& drawn, Rng& rng) {
+  std::optional<Ask> change(const Elite& parent, const std::vector<const Choice*>& drawn, double spread, Rng& rng) {
     struct Replacement {
       const Choice* choice;
       std::string to;
@@ -324,7 +331,7 @@ class ConstantsEmitter : public Emitter {
     std::vector<Replacement> replacements;
     for (const Choice* choice : drawn) {
       const Literal& literal = choice->tunable->literal;
-      const double step = std::clamp(rng.normal() * step_, -kLongestJump, kLongestJump);
+      const double step = std::clamp(rng.normal() * spread, -kLongestJump, kLongestJump);
       const std::optional<double> value = next_value(literal, step, rng);
       if (!value) return std::nullopt;
       std::string to = write_literal(literal, *value);

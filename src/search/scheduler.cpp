@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "core/remeasurement.hpp"
+#include "core/repair.hpp"
 
 namespace aiopt {
 
@@ -76,7 +77,9 @@ std::string fault_of(const Ask& ask, const Archive& archive) {
   if (const Patch* patch = std::get_if<Patch>(&ask.change)) {
     return patch->edits.empty() ? "proposed a patch without edits" : "";
   }
-  return std::get<ModelQuestion>(ask.change).prompt.empty() ? "asked a question without a prompt" : "";
+  const auto& question = std::get<ModelQuestion>(ask.change);
+  if (question.repairs) return "asked for a repair, which is the engine's to do";
+  return question.prompt.empty() ? "asked a question without a prompt" : "";
 }
 
 Result<std::optional<Ask>> ask_emitter(Emitter& emitter, const Archive& archive, SelectionStrategy& selection,
@@ -158,7 +161,8 @@ Result<std::optional<AddResult>> Scheduler::tell(const Proposal& proposal, std::
   const auto teller = std::find_if(island.emitters.begin(), island.emitters.end(), [&proposal](const auto& entry) {
     return entry.emitter->name() == proposal.emitter;
   });
-  if (teller == island.emitters.end() && proposal.id != kBaselineId) {
+  const bool is_of_emitter = proposal.id != kBaselineId && proposal.emitter != kRepairEmitter;
+  if (teller == island.emitters.end() && is_of_emitter) {
     return invalid(fmt::format("{}: island {} has no emitter '{}'", what, number, proposal.emitter));
   }
 
@@ -171,7 +175,7 @@ Result<std::optional<AddResult>> Scheduler::tell(const Proposal& proposal, std::
       return invalid(fmt::format("{}: the archive refused it: {}", what, error.what()));
     }
   }
-  if (proposal.id == kBaselineId) return added;
+  if (!is_of_emitter) return added;
   try {
     teller->emitter->tell(proposal, *evaluation, fitness, added);
   } catch (const std::exception& error) {

@@ -48,9 +48,9 @@ class Scheduler {
   Result<std::optional<Turn>> ask(Rng& rng);
 
   /// Adds the candidate to its island's archive, unless `fitness` is empty or it is a program that was measured before,
-  /// and tells the emitter; nobody asked for the baseline (id 0), so no emitter is told of it, nor of an elite that was
-  /// measured again (core/remeasurement.hpp): that is the archive's business. invalid_argument if a value is not
-  /// finite, there is no such island or emitter, or the emitter threw.
+  /// and tells the emitter; nobody asked for the baseline (id 0), so no emitter is told of it, nor of a repair
+  /// (core/repair.hpp), nor of an elite that was measured again (core/remeasurement.hpp). invalid_argument if a value
+  /// is not finite, there is no such island or emitter, or the emitter threw.
   Result<std::optional<AddResult>> tell(const Proposal& proposal, std::shared_ptr<const Candidate> candidate,
                                         std::shared_ptr<const Evaluation> evaluation,
                                         const std::optional<Fitness>& fitness);

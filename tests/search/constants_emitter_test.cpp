@@ -215,6 +215,28 @@ TEST_CASE("nothing is asked twice") {
   CHECK(asked.size() > 10);
 }
 
+TEST_CASE("there is something to propose for as long as a number has values that were not asked") {
+  for (const auto& [objective, what] : {std::pair{std::optional(0.9), "each is worse"}, {std::nullopt, "each fails"}}) {
+    CAPTURE(what);
+    Bench bench(tree_of("int a = 100;\n"));
+    for (int i = 0; i < 60; ++i) {
+      const auto ask = bench.ask();
+      REQUIRE(ask.has_value());
+      bench.tell(*ask, objective);
+    }
+  }
+}
+
+TEST_CASE("a number without new values keeps none from one that failed twice") {
+  Bench bench(tree_of("int few = 2;  // aiopt: tune [1, 3]\nint bad = 777;\n"));
+  for (int i = 0; i < 60; ++i) {
+    const auto ask = bench.ask();
+    REQUIRE(ask.has_value());
+    const bool is_few = changes_of(*ask)[0].at("from") == "2";
+    bench.tell(*ask, is_few ? std::optional(0.9) : std::nullopt);
+  }
+}
+
 TEST_CASE("a number whose change failed twice is left out, in children of the tree too") {
   Bench bench(tree_of("int good = 100;\nint bad = 777;\n"));
   int bad_alone = 0;

@@ -9,6 +9,8 @@
 #include <map>
 #include <stdexcept>
 
+#include "core/repair.hpp"
+
 #include "support/elites.hpp"
 #include "support/list_archive.hpp"
 #include "support/scripted_selection.hpp"
@@ -219,6 +221,9 @@ TEST_CASE("an emitter's answer is checked") {
   CHECK(error_of_ask(scheduler_with(answering("mine", ask))) == "emitter 'mine' proposed a patch without edits");
   ask.change = ModelQuestion{};
   CHECK(error_of_ask(scheduler_with(answering("mine", ask))) == "emitter 'mine' asked a question without a prompt");
+  ask.change = ModelQuestion{"repair_user", "", CandidateId{1}};
+  CHECK(error_of_ask(scheduler_with(answering("mine", ask))) ==
+        "emitter 'mine' asked for a repair, which is the engine's to do");
 }
 
 TEST_CASE("the baseline may be a parent when its cell has gone to another") {
@@ -278,6 +283,21 @@ TEST_CASE("the baseline is added without any emitter being told") {
   REQUIRE(added.has_value());
   CHECK(added->has_value());
   CHECK(a.told.empty());
+}
+
+TEST_CASE("a repair is added to its island without any emitter being told") {
+  auto owned = willing("a");
+  ScriptedEmitter& a = *owned;
+  Scheduler scheduler = scheduler_with(std::move(owned));
+  const Elite elite = make_elite(1, 2.5);
+  Proposal proposal = make_proposal(1, std::string(kRepairEmitter), question_to(kBaselineId));
+  const auto added = scheduler.tell(proposal, elite.candidate, elite.evaluation, elite.fitness);
+  REQUIRE(added.has_value());
+  CHECK(added->has_value());
+  CHECK(scheduler.archive(IslandId{0}).find(CandidateId{1}) != nullptr);
+  CHECK(a.told.empty());
+  proposal.island = IslandId{1};
+  CHECK_FALSE(scheduler.tell(proposal, elite.candidate, elite.evaluation, elite.fitness).has_value());
 }
 
 TEST_CASE("what cannot be told is an error, and nothing is thrown") {
