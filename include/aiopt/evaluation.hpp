@@ -85,6 +85,11 @@ struct BenchmarkResult {
   std::optional<double> baseline_latency_us() const;
   std::optional<double> off_cpu_ratio() const;
 
+  /// candidate / baseline of each pair, in the order run, and its natural logarithm. A pair of which a run counted
+  /// nothing is left out of both.
+  std::vector<double> ratios() const;
+  std::vector<double> log_ratios() const;
+
   /// The estimate's ratio; without one the median of the pairs' ratios, 1 without pairs.
   double speedup() const;
 

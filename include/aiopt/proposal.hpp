@@ -55,6 +55,8 @@ struct TokenUsage {
 struct ModelQuestion {
   std::string prompt;  ///< A file of prompts/, without its ending: "diff_user".
   std::string model;   ///< Empty: the ensemble chooses.
+  /// The engine's alone: a proposal of the same parent whose patch did not build. Its conversation goes on.
+  std::optional<CandidateId> repairs = std::nullopt;
 };
 
 /// What an emitter wants tried: against which parent, and either a question or the patch itself.
@@ -69,7 +71,7 @@ struct Ask {
 struct Proposal {
   CandidateId id = kBaselineId;
   IslandId island{0};
-  std::string emitter;  ///< Emitter::name() of the one that asked.
+  std::string emitter;  ///< Emitter::name() of the one that asked; "remeasure" or "repair" if the engine did.
   Ask ask;
 
   /// The patch to try; empty if the model gave none that could be read, and then `reason` says why.

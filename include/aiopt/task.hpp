@@ -33,11 +33,12 @@ struct BenchmarkTask {
   int warmup = 0;  ///< Runs of each side that are thrown away first.
 };
 
-/// How many pairs of runs a comparison takes: as few as decide it. 14 tell 5 % apart in nine of ten comparisons where a
-/// pair's ratio varies by 4 % (tests/benchmarks/statistics.cpp).
+/// How many pairs of runs a comparison takes: as few as decide it. tests/benchmarks/statistics.cpp has what they tell: 14
+/// tell 5 % apart in nine of ten where a pair's ratio varies by 4 %, 50 where it varies by 8 %.
 struct SamplingTask {
   int min_pairs = 3;                            ///< Before the first decision; at least 1.
-  int max_pairs = 14;                           ///< At least min_pairs.
+  int max_pairs = 14;                           ///< Of a candidate in a search, where most change nothing.
+  int max_pairs_compared = 50;                  ///< Of `aiopt compare`. A task that gives max_pairs gives both.
   std::chrono::milliseconds max_time{300'000};  ///< Of the lane for one candidate; what runs then is finished.
   double half_width = 0.02;                     ///< An interval as narrow as this, +-2 %, needs no more pairs.
 };
@@ -143,6 +144,7 @@ struct Task {
   std::vector<EmitterTask> emitters;  ///< Empty: the ones that can work, equally.
   std::string selection = "tournament";
   LlmTask llm;
+  int repair = 0;                           ///< How often a model's patch that does not build goes back to it: 0 or 1.
   std::uint64_t max_patch_bytes = 262'144;  ///< A patch that adds more is refused.
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <functional>
 #include <numeric>
 #include <utility>
 
@@ -35,15 +36,21 @@ std::optional<double> median_latency(const std::vector<BenchmarkRun>& runs) {
   return median(std::move(values));
 }
 
-/// candidate / baseline of each pair. A pair whose quotient is no number, because a run counted nothing, says nothing.
-std::vector<double> pair_ratios(const BenchmarkResult& result) {
-  std::vector<double> ratios;
+bool is_count(double throughput) {
+  return throughput > 0.0 && std::isfinite(throughput);
+}
+
+/// Of each pair what `compare` makes of its throughputs. A pair of which a run counted nothing says nothing.
+template <typename Compare>
+std::vector<double> of_pairs(const BenchmarkResult& result, Compare compare) {
+  std::vector<double> values;
   const std::size_t pairs = std::min(result.candidate.size(), result.baseline.size());
   for (std::size_t i = 0; i < pairs; ++i) {
-    const double ratio = result.candidate[i].throughput_ops_sec / result.baseline[i].throughput_ops_sec;
-    if (std::isfinite(ratio)) ratios.push_back(ratio);
+    const double candidate = result.candidate[i].throughput_ops_sec;
+    const double baseline = result.baseline[i].throughput_ops_sec;
+    if (is_count(candidate) && is_count(baseline)) values.push_back(compare(candidate, baseline));
   }
-  return ratios;
+  return values;
 }
 
 }  // namespace
@@ -77,14 +84,25 @@ std::optional<double> BenchmarkResult::off_cpu_ratio() const {
   return median(std::move(values));
 }
 
+std::vector<double> BenchmarkResult::ratios() const {
+  return of_pairs(*this, std::divides<>());
+}
+
+std::vector<double> BenchmarkResult::log_ratios() const {
+  return of_pairs(*this, [](double one, double other) {
+    const double ratio = one / other;
+    return is_count(ratio) ? std::log(ratio) : std::log(one) - std::log(other);  // The second is less exact.
+  });
+}
+
 double BenchmarkResult::speedup() const {
-  return estimate ? estimate->ratio : median(pair_ratios(*this)).value_or(1.0);
+  return estimate ? estimate->ratio : median(ratios()).value_or(1.0);
 }
 
 BenchmarkResult::Spread BenchmarkResult::speedup_spread() const {
-  const std::vector<double> ratios = pair_ratios(*this);
-  if (ratios.empty()) return {};
-  const auto [lowest, highest] = std::minmax_element(ratios.begin(), ratios.end());
+  const std::vector<double> all = ratios();
+  if (all.empty()) return {};
+  const auto [lowest, highest] = std::minmax_element(all.begin(), all.end());
   return {*lowest, *highest};
 }
 

@@ -9,6 +9,7 @@
 #include <iterator>
 #include <limits>
 #include <utility>
+#include <variant>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -255,7 +256,9 @@ Ask read_ask(const Document& json) {
   }
   if (json.contains("question")) {
     const Document& question = member(json, "question");
-    ask.change = ModelQuestion{text_member(question, "prompt"), text_member(question, "model")};
+    ModelQuestion& asked = ask.change.emplace<ModelQuestion>();
+    asked = {text_member(question, "prompt"), text_member(question, "model")};
+    if (question.contains("repairs")) asked.repairs = CandidateId{unsigned_member(question, "repairs")};
   } else {
     ask.change = read_patch(member(json, "patch"));
   }
@@ -452,6 +455,7 @@ std::string ask_to_json(const Ask& ask) {
   for (const CandidateId id : ask.inspirations) json["inspirations"].push_back(to_number(id));
   if (const auto* question = std::get_if<ModelQuestion>(&ask.change)) {
     json["question"] = Json{{"prompt", text(question->prompt)}, {"model", text(question->model)}};
+    if (question->repairs) json["question"]["repairs"] = to_number(*question->repairs);
   } else {
     json["patch"] = patch_json(std::get<Patch>(ask.change));
   }

@@ -17,7 +17,7 @@ namespace aiopt {
 std::string patch_to_json(const Patch& patch);
 Result<Patch> patch_from_json(std::string_view json);
 
-/// {"parent", "inspirations", "patch" | "question", "note"}
+/// {"parent", "inspirations", "patch" | "question": {"prompt", "model", "repairs" if it does}, "note"}
 std::string ask_to_json(const Ask& ask);
 Result<Ask> ask_from_json(std::string_view json);
 

@@ -284,8 +284,8 @@ benchmark:
   throughput: {}  # check: the metric to maximise, in operations a second
   {}latency: {}  # check: a metric in microseconds, lower is better; may be left out
   #data: build/store.db  # check: what it writes, relative to source; put back before each run
-  min_pairs: 3  # How often both are run, in turn, before anything is decided,
-  max_pairs: 14  # and at most, where it is close.
+  min_pairs: 3  # How often both are run, in turn, before anything is decided.
+  #max_pairs: 30  # And at most, where it is close; 14 in a search, 50 for `aiopt compare`, if you do not say.
   warmup: 0  # Runs of each that are thrown away first.
 )",
                      command, is_db_bench ? "db_bench" : "lines", is_db_bench ? "fillrandom" : "ops_per_sec",
@@ -311,6 +311,9 @@ fitness:
   name: causal_capped
   weights: {throughput: 0.30, latency: 0.20, causal: 0.30, offcpu: 0.20}
   caps: {throughput: none, latency: 2.0, causal: none, offcpu: 1.25}
+
+# A model's patch that does not build goes back to it once, with what the compiler said.
+repair: 1
 
 # Below is what may be left out. Take the '#' away to change it.
 

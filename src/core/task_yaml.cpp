@@ -288,6 +288,8 @@ Result<BenchmarkSection> read_benchmark(const YamlNode& node) {
   // A task that asks for many pairs at least need not say how many at most.
   sampling.max_pairs = std::max(sampling.max_pairs, sampling.min_pairs);
   section.optional("max_pairs", sampling.max_pairs, whole_number<int>(1, kMostRuns));
+  const bool says_how_many = node.find("max_pairs") != nullptr;
+  sampling.max_pairs_compared = std::max(sampling.max_pairs, says_how_many ? 0 : sampling.max_pairs_compared);
   section.optional("max_time", sampling.max_time, read_duration);
   section.optional("half_width", sampling.half_width, number(0.0, 10.0));
   Result<BenchmarkSection> result = section.result(std::move(benchmark));
@@ -702,6 +704,7 @@ Result<Task> read_task(const YamlNode& root, const fs::path& folder) {
   section.optional("emitters", task.emitters, read_emitters);
   section.optional("selection", task.selection, read_name);
   section.optional("llm", task.llm, read_llm);
+  section.optional("repair", task.repair, whole_number<int>(0, 1));
   section.optional("max_patch_bytes", task.max_patch_bytes, whole_number<std::uint64_t>(1, 67'108'864));
   task.benchmark = std::move(benchmark.workload);
   task.sampling = benchmark.sampling;

@@ -19,6 +19,7 @@
 #include "engine/measures.hpp"
 #include "fitness/standard_error.hpp"
 #include "llm/ensemble.hpp"
+#include "measure/speedup_estimate.hpp"
 #include "source/patch_parser.hpp"
 
 namespace aiopt {
@@ -163,6 +164,7 @@ Result<bool> Evolution::ask() {
 
 Result<std::optional<Scheduler::Turn>> Evolution::next_turn() {
   if (auto again = remeasure_turn()) return again;
+  if (auto repair = repairs_.next()) return repair;
   const Rng before = rng_;
   Result<std::optional<Scheduler::Turn>> turn = parts_.scheduler.ask(rng_);
   if (!turn) return turn;
@@ -204,6 +206,7 @@ Result<Evolution::InFlight*> Evolution::take_in(CandidateId id, Scheduler::Turn 
     const Elite* found = parts_.scheduler.archive(turn.island).find(inspiration);
     if (found != nullptr) item.inspirations.push_back(*found);
   }
+  if (std::holds_alternative<ModelQuestion>(item.proposal.ask.change)) item.failures = failures_;
   return &item;
 }
 
@@ -244,10 +247,8 @@ Result<void> Evolution::question(InFlight& item, const ModelQuestion& question) 
                  fmt::format("the emitter '{}' asks a model, and the run has none; give --api-base and --model",
                              proposal.emitter)};
   }
-  PromptContext context{parts_.task, item.parent, *baseline_evaluation_, {}, failures_, &baseline_->tree};
-  for (const Elite& inspiration : item.inspirations) context.inspirations.push_back(&inspiration);
   ChatRequest request;
-  Result<std::vector<ChatMessage>> messages = parts_.prompts->build(question.prompt, context);
+  Result<std::vector<ChatMessage>> messages = messages_for(item, question);
   if (!messages) return messages.error();
   const auto model = std::find_if(parts_.task.llm.models.begin(), parts_.task.llm.models.end(),
                                   [&](const ModelTask& task) { return task.name == question.model; });
@@ -268,6 +269,13 @@ Result<void> Evolution::question(InFlight& item, const ModelQuestion& question) 
     inbox->push(Replied{id, std::move(reply)});
   });
   return {};
+}
+
+Result<std::vector<ChatMessage>> Evolution::messages_for(const InFlight& item, const ModelQuestion& question) const {
+  if (question.repairs) return repair_messages(parts_.store, *parts_.prompts, parts_.task, *question.repairs);
+  PromptContext context{parts_.task, item.parent, *baseline_evaluation_, {}, item.failures, &baseline_->tree};
+  for (const Elite& inspiration : item.inspirations) context.inspirations.push_back(&inspiration);
+  return parts_.prompts->build(question.prompt, context);
 }
 
 Result<void> Evolution::propose(InFlight& item, Result<Patch> patch) {
@@ -449,6 +457,7 @@ Result<void> Evolution::take(Tested event) {
     return event.test.error();
   }
   const NoiseFloor floor = parts_.host.end_test(event.test->benchmark);
+  if (floor.sentence.empty()) return {};  // Of fewer than two pairs there is nothing to say.
   parts_.events.on_notice(floor.sentence);
   return parts_.store.add_observation({StoredObservation::Kind::noise_floor, told_, progress_.seconds, floor.json});
 }
@@ -512,6 +521,7 @@ Result<StoredEvaluation> Evolution::tell(CandidateId id) {
   }
   count(item.proposal, *evaluation);
   remember_failure(item.proposal, *evaluation);
+  repairs_.note(item.proposal, *evaluation);
   refresh_progress();
 
   stored.proposal = std::move(item.proposal);
@@ -547,7 +557,8 @@ Result<std::optional<Fitness>> Evolution::fitness_of(const Candidate& candidate,
 /// estimate. One that failed this time has an objective of 0, and leaves its cell to the next.
 Result<std::optional<Fitness>> Evolution::fitness_of_all(InFlight& item) const {
   const Elite* elite = parts_.scheduler.archive(item.proposal.island).find(item.proposal.ask.parent);
-  if (elite == nullptr) return std::optional<Fitness>{};  // It was driven out meanwhile.
+  // It was driven out meanwhile; or run.db is not as aiopt wrote it.
+  if (elite == nullptr || !elite->evaluation->benchmark) return std::optional<Fitness>{};
   Evaluation& again = *item.evaluation;
   if (again.status != EvaluationStatus::passed || !again.benchmark) {
     return std::optional(Fitness{0.0, elite->fitness.measures, 0.0});

@@ -26,6 +26,7 @@
 #include "base/clock.hpp"
 #include "base/worker_pool.hpp"
 #include "engine/host_watch.hpp"
+#include "engine/repairs.hpp"
 #include "evaluate/lanes.hpp"
 #include "prompt/prompt_builder.hpp"
 #include "search/scheduler.hpp"
@@ -76,6 +77,7 @@ class Evolution {
     std::uint64_t asked_after = 0;
     Elite parent;                     ///< As it was when it was asked for, the next too: a resumed run asks the same.
     std::vector<Elite> inspirations;  ///< Those of Ask::inspirations.
+    std::deque<Failure> failures;     ///< For a prompt, as they were when it was asked for.
     std::shared_ptr<const Candidate> candidate;  ///< Set once the patch applied; so is `exact`.
     std::optional<Patch> exact;
     std::optional<CandidateId> waits_for;  ///< Another one in flight, with the same tree.
@@ -113,6 +115,7 @@ class Evolution {
 
   Result<void> begin(InFlight& item);
   Result<void> question(InFlight& item, const ModelQuestion& question);
+  Result<std::vector<ChatMessage>> messages_for(const InFlight& item, const ModelQuestion& question) const;
   Result<void> propose(InFlight& item, Result<Patch> patch);
   void give_way(CandidateId later, CandidateId earlier);
   Result<void> reuse(InFlight& item, CandidateId first);
@@ -134,6 +137,7 @@ class Evolution {
   void count(const Proposal& proposal, const Evaluation& evaluation);
   /// What the next prompt shows of a proposal that failed.
   static std::string words_of(const Proposal& proposal);
+  Result<void> recall_words(std::deque<Failure>& failures) const;
   void remember_failure(const Proposal& proposal, const Evaluation& evaluation);
   void refresh_progress();
 
@@ -157,6 +161,7 @@ class Evolution {
   std::shared_ptr<const Candidate> baseline_;
   std::shared_ptr<const Evaluation> baseline_evaluation_;
   std::deque<Failure> failures_;  ///< The last ones, for the next prompt.
+  Repairs repairs_{parts_.task.repair};
   int replies_missed_in_a_row_ = 0;
   bool endpoint_answered_ = false;
   bool search_differs_ = false;   ///< A resumed search asked for something else than the run had.

@@ -37,11 +37,7 @@ void HostWatch::begin_test(std::uint64_t told) {
 
 NoiseFloor HostWatch::end_test(const BenchmarkResult& both_the_baseline) {
   is_testing_ = false;
-  std::vector<double> log_ratios;
-  for (std::size_t i = 0; i < both_the_baseline.baseline.size(); ++i) {
-    log_ratios.push_back(
-        std::log(both_the_baseline.candidate[i].throughput_ops_sec / both_the_baseline.baseline[i].throughput_ops_sec));
-  }
+  const std::vector<double> log_ratios = both_the_baseline.log_ratios();
   NoiseFloor floor;
   floor.pairs = static_cast<int>(log_ratios.size());
   if (floor.pairs >= 2) {

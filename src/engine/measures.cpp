@@ -6,10 +6,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cmath>
 #include <string>
-
-#include "measure/paired_estimate.hpp"
 
 namespace aiopt {
 
@@ -35,18 +32,6 @@ Result<Measure> metric_of(const std::string& name, const BenchmarkResult& benchm
 }
 
 }  // namespace
-
-SpeedupEstimate estimate_of_pairs(const BenchmarkResult& benchmark) {
-  constexpr double kConfidence = 0.95;
-  std::vector<double> log_ratios;
-  for (std::size_t i = 0; i < benchmark.baseline.size(); ++i) {
-    log_ratios.push_back(
-        std::log(benchmark.candidate[i].throughput_ops_sec / benchmark.baseline[i].throughput_ops_sec));
-  }
-  const PairedEstimate estimate = estimate_pairs(log_ratios, kConfidence);
-  return {std::exp(estimate.log_ratio), std::exp(estimate.lower), std::exp(estimate.upper), kConfidence,
-          estimate.p_value};
-}
 
 Result<std::vector<Measure>> measures_of(const std::vector<Axis>& axes, const Candidate& candidate,
                                          const Evaluation& evaluation) {

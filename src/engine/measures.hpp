@@ -11,9 +11,6 @@
 
 namespace aiopt {
 
-/// The estimate of all its pairs, at 95 %, as of a sample whose size was chosen before. @pre at least one pair
-SpeedupEstimate estimate_of_pairs(const BenchmarkResult& benchmark);
-
 /// One measure for each axis: "offcpu_ratio" by CPU accounting (0 where the kernel does not account), "function" the
 /// one that the patch changed most, any other name the median of that metric of the benchmark.
 ///

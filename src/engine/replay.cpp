@@ -29,10 +29,9 @@ Result<void> Evolution::replay() {
                                                       in_flight_.size(), options_.window)};
   }
 
-  for (Failure& failure : failures_) {
-    Result<StoredEvaluation> stored = parts_.store.evaluation(failure.id);
-    if (!stored) return stored.error();
-    failure.patch = words_of(stored->proposal);
+  if (auto recalled = recall_words(failures_); !recalled) return recalled.error();
+  for (auto& [id, item] : in_flight_) {
+    if (auto recalled = recall_words(item.failures); !recalled) return recalled.error();
   }
   Result<std::optional<Rng::State>> state = parts_.store.rng();
   if (!state) return state.error();
@@ -44,6 +43,16 @@ Result<void> Evolution::replay() {
     parts_.events.on_notice(
         "this aiopt, or its patch pool, would have asked for other proposals than the run did; going on from the run's "
         "own");
+  }
+  return {};
+}
+
+/// The fold goes over evaluations without what models said.
+Result<void> Evolution::recall_words(std::deque<Failure>& failures) const {
+  for (Failure& failure : failures) {
+    Result<StoredEvaluation> stored = parts_.store.evaluation(failure.id);
+    if (!stored) return stored.error();
+    failure.patch = words_of(stored->proposal);
   }
   return {};
 }
@@ -102,6 +111,7 @@ Result<void> Evolution::replay_tell(StoredEvaluation stored) {
   earlier_seconds_ = stored.run_seconds;
   count(stored.proposal, *evaluation);
   remember_failure(stored.proposal, *evaluation);
+  repairs_.note(stored.proposal, *evaluation);
   return {};
 }
 

@@ -92,6 +92,10 @@ Result<std::unique_ptr<PromptBuilder>> load_prompts(const Task& task) {
   if (std::filesystem::is_directory(own, ignored)) folders.insert(folders.begin(), own);
   Result<PromptBuilder> builder = PromptBuilder::load(folders);
   if (!builder) return builder.error();
+  if (task.repair > 0) {
+    // Not first when a build fails, hours later.
+    if (auto known = builder->build_repair(task, {}, "", ""); !known) return known.error();
+  }
   return std::make_unique<PromptBuilder>(std::move(*builder));
 }
 

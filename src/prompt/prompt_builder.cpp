@@ -233,6 +233,12 @@ void add_elites(const PromptContext& context, TemplateValues& values) {
 
 struct PromptBuilder::Impl {
   PromptLibrary library;
+
+  Error no_prompt(std::string_view name) const {
+    std::vector<std::string> questions = library.names();
+    std::erase_if(questions, [](const std::string& text) { return text == kSystemPrompt || text == kRepairPrompt; });
+    return {Error::Code::not_found, fmt::format("no prompt '{}'; there are: {}", name, fmt::join(questions, ", "))};
+  }
 };
 
 Result<PromptBuilder> PromptBuilder::load(const std::vector<std::filesystem::path>& folders) {
@@ -247,11 +253,9 @@ PromptBuilder& PromptBuilder::operator=(PromptBuilder&&) noexcept = default;
 PromptBuilder::~PromptBuilder() = default;
 
 Result<std::vector<ChatMessage>> PromptBuilder::build(const std::string& prompt, const PromptContext& context) const {
-  const Template* question = prompt == kSystemPrompt ? nullptr : impl_->library.find(prompt);
-  if (question == nullptr) {
-    return Error{Error::Code::not_found,
-                 fmt::format("no prompt '{}'; there are: {}", prompt, fmt::join(impl_->library.names(), ", "))};
-  }
+  const bool is_question = prompt != kSystemPrompt && prompt != kRepairPrompt;
+  const Template* question = is_question ? impl_->library.find(prompt) : nullptr;
+  if (question == nullptr) return impl_->no_prompt(prompt);
   TemplateValues values;
   add_task(context.task, values.texts);
   std::string system = context.task.llm.system_message;
@@ -263,6 +267,18 @@ Result<std::vector<ChatMessage>> PromptBuilder::build(const std::string& prompt,
   add_failures(context, values);
   add_elites(context, values);
   return std::vector<ChatMessage>{message("system", std::move(system)), message("user", question->render(values))};
+}
+
+Result<std::vector<ChatMessage>> PromptBuilder::build_repair(const Task& task, std::vector<ChatMessage> asked,
+                                                             const std::string& reply, std::string_view reason) const {
+  const Template* text = impl_->library.find(kRepairPrompt);
+  if (text == nullptr) return impl_->no_prompt(kRepairPrompt);
+  TemplateValues values;
+  add_task(task, values.texts);
+  values.texts["failure_reason"] = fenced(reason);
+  asked.push_back(message("assistant", reply));
+  asked.push_back(message("user", text->render(values)));
+  return asked;
 }
 
 }  // namespace aiopt

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <aiopt/archive.hpp>
@@ -48,6 +49,11 @@ class PromptBuilder {
   /// The system and the user message. `prompt` is the name of a text: "diff_user".
   /// not_found if there is none of that name.
   Result<std::vector<ChatMessage>> build(const std::string& prompt, const PromptContext& context) const;
+
+  /// `asked` and the model's reply to it, and then why its patch did not build, by the text "repair_user".
+  /// not_found if there is none of that name.
+  Result<std::vector<ChatMessage>> build_repair(const Task& task, std::vector<ChatMessage> asked,
+                                                const std::string& reply, std::string_view reason) const;
 
  private:
   struct Impl;

@@ -31,6 +31,12 @@ std::vector<std::string> task_names() {
           "benchmark_command", "throughput_metric", "latency_metric", "editable"};
 }
 
+std::vector<std::string> repair_names() {
+  std::vector<std::string> names = task_names();
+  names.emplace_back("failure_reason");
+  return names;
+}
+
 std::vector<std::string> question_names() {
   std::vector<std::string> names = task_names();
   for (const char* name : {"is_baseline",
@@ -104,8 +110,10 @@ Result<void> check_names(const Template& text, std::string_view name, const fs::
 
 const std::vector<std::string>& allowed_placeholders(std::string_view text_name) {
   static const std::vector<std::string> system = sorted(task_names());
+  static const std::vector<std::string> repair = sorted(repair_names());
   static const std::vector<std::string> question = sorted(question_names());
-  return text_name == kSystemPrompt ? system : question;
+  if (text_name == kSystemPrompt) return system;
+  return text_name == kRepairPrompt ? repair : question;
 }
 
 Result<PromptLibrary> PromptLibrary::load(const std::vector<fs::path>& folders) {

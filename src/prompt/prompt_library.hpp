@@ -16,8 +16,10 @@ namespace aiopt {
 
 inline constexpr std::string_view kSystemPrompt = "system";
 
-/// The placeholders that a text may use, sorted. "system" speaks of the task alone; every other text is a
-/// question about a parent. prompts/README.md lists the same names for people; a test compares them.
+inline constexpr std::string_view kRepairPrompt = "repair_user";
+
+/// The placeholders that a text may use, sorted. "system" speaks of the task alone, "repair_user" of a build too; every
+/// other text is a question about a parent. prompts/README.md lists the same names for people; a test compares them.
 const std::vector<std::string>& allowed_placeholders(std::string_view text_name);
 
 class PromptLibrary {

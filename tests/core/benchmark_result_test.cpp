@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <limits>
+#include <vector>
 
 #include <aiopt/evaluation.hpp>
 
@@ -63,6 +65,19 @@ TEST_CASE("a run without a partner is in no ratio") {
 TEST_CASE("a pair whose baseline counted nothing is left out") {
   const BenchmarkResult result{{run_of(200), run_of(200), run_of(0)}, {run_of(0), run_of(100), run_of(0)}};
   CHECK(result.speedup() == 2.0);
+}
+
+TEST_CASE("ratios and their logarithms are of the same pairs") {
+  constexpr double kInfinite = std::numeric_limits<double>::infinity();
+  const BenchmarkResult result{{run_of(200), run_of(0), run_of(50), run_of(kInfinite), run_of(1e-300), run_of(7)},
+                               {run_of(100), run_of(100), run_of(100), run_of(100), run_of(1e300)}};
+  CHECK(result.ratios() == std::vector{2.0, 0.5, 0.0});
+  const std::vector<double> logs = result.log_ratios();
+  REQUIRE(logs.size() == 3);
+  CHECK(logs[0] == doctest::Approx(std::log(2.0)));
+  CHECK(logs[1] == doctest::Approx(-std::log(2.0)));
+  CHECK(logs[2] == doctest::Approx(-600.0 * std::log(10.0)));  // Its ratio is below what a double holds.
+  CHECK(BenchmarkResult{}.log_ratios().empty());
 }
 
 TEST_CASE("latency is the median of the runs that have one") {

@@ -82,6 +82,12 @@ TEST_CASE("an ask comes back from its JSON, with a patch or with a question") {
   REQUIRE(back);
   CHECK(std::get<ModelQuestion>(back->change).prompt == "diff_user");
   CHECK(std::get<ModelQuestion>(back->change).model == "small-model");
+  CHECK_FALSE(std::get<ModelQuestion>(back->change).repairs);
+
+  std::get<ModelQuestion>(ask.change).repairs = CandidateId{6};
+  back = ask_from_json(ask_to_json(ask));
+  REQUIRE(back);
+  CHECK(std::get<ModelQuestion>(back->change).repairs == CandidateId{6});
 }
 
 TEST_CASE("a benchmark's numbers come back bit for bit") {
@@ -203,6 +209,7 @@ TEST_CASE("hostile JSON is refused with one line") {
         R"({"parent": -1, "inspirations": [], "patch": {"edits": []}, "note": ""})",
         R"({"parent": 1, "inspirations": ["x"], "patch": {"edits": []}, "note": ""})",
         R"({"parent": 1, "inspirations": [], "question": 3, "note": ""})",
+        R"({"parent": 1, "inspirations": [], "question": {"prompt": "a", "model": "", "repairs": -1}, "note": ""})",
         R"({"parent": 1, "inspirations": [], "note": ""})",
         R"({"candidate": [], "baseline": [{}]})",
         R"({"candidate": {}, "baseline": []})",

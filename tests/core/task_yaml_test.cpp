@@ -52,7 +52,7 @@ benchmark:
   operations: ops
   data: [build/fill.db, ./out//]
   min_pairs: 5
-  max_pairs: 50
+  max_pairs: 40
   max_time: 2m
   half_width: 0.01
   warmup: 1
@@ -150,7 +150,8 @@ TEST_CASE("a task file that says everything is read whole") {
   CHECK(task.benchmark.operations == "ops");
   CHECK(task.data == std::vector<std::string>{"build/fill.db", "out"});
   CHECK(task.sampling.min_pairs == 5);
-  CHECK(task.sampling.max_pairs == 50);
+  CHECK(task.sampling.max_pairs == 40);
+  CHECK(task.sampling.max_pairs_compared == 40);
   CHECK(task.sampling.max_time == 2min);
   CHECK(task.sampling.half_width == 0.01);
   REQUIRE(task.holdout);
@@ -239,6 +240,7 @@ TEST_CASE("a minimal task file gets the defaults") {
   CHECK(task.data.empty());
   CHECK(task.sampling.min_pairs == 3);
   CHECK(task.sampling.max_pairs == 14);
+  CHECK(task.sampling.max_pairs_compared == 50);
   CHECK_FALSE(task.holdout);
   CHECK(task.verify.command.empty());
   CHECK(task.gates.writers == 0);

@@ -10,6 +10,7 @@
 
 #include "archive/grid_archive.hpp"
 #include "core/remeasurement.hpp"
+#include "core/repair.hpp"
 #include "view/run_summary.hpp"
 
 #include "support/scripted_chat.hpp"
@@ -129,6 +130,81 @@ TEST_CASE("what fails is counted, told and shown to the model next") {
                                                                            {EvaluationStatus::no_reply, 5}});
   CHECK(run.evaluator.calls.load() == 1 + 10 + 2);  // A rejected patch costs no build; two are elites, measured again.
   CHECK(chat.requests.back().messages.back().content.find("does not build") != std::string::npos);
+}
+
+/// Every third question is answered by what does not build; where that goes back, by a value, or once more by that.
+Result<ChatReply> reply_that_may_not_build(const ChatRequest& request, bool mends) {
+  const bool is_back = request.messages.size() > 2;
+  if (is_back ? mends : request.number % 3 != 0) return reply_to_prompt(request);
+  ChatReply reply;
+  reply.text = fmt::format("```cpp main.cc\nconst char* why = \"does not build {}\";\n```\n", request.number);
+  return reply;
+}
+
+TEST_CASE("a patch that does not build goes back to its model once, with its reply and what the build printed") {
+  for (const bool mends : {true, false}) {
+    ScriptedChat chat([&](const ChatRequest& request) { return reply_that_may_not_build(request, mends); });
+    SmallRun run;
+    run.task.repair = 1;
+    EvolutionOptions options = options_for(7, 1);
+    options.window = 1;
+    CHECK(end_of(run.run(*run.create_store(), chat, options)) == RunEnd::budget_spent);
+    const auto store = run.open_store();
+    const auto failed = store->evaluation(CandidateId{3});
+    const auto again = store->evaluation(CandidateId{4});
+    REQUIRE(failed);
+    REQUIRE(again);
+    CHECK(failed->evaluation.status == EvaluationStatus::build_failed);
+    CHECK(again->proposal.emitter == kRepairEmitter);
+    CHECK(again->proposal.ask.parent == failed->proposal.ask.parent);
+    CHECK(again->evaluation.status == (mends ? EvaluationStatus::passed : EvaluationStatus::build_failed));
+
+    REQUIRE(chat.requests.size() == 7);
+    const std::vector<ChatMessage>& asked = chat.requests[2].messages;
+    const std::vector<ChatMessage>& asked_again = chat.requests[3].messages;
+    REQUIRE(asked_again.size() == asked.size() + 2);
+    for (std::size_t i = 0; i < asked.size(); ++i) CHECK(asked_again[i].content == asked[i].content);
+    CHECK(asked_again[2].role == "assistant");
+    CHECK(asked_again[2].content == failed->proposal.reply);
+    CHECK(asked_again[3].role == "user");
+    CHECK(asked_again[3].content.find(failed->evaluation.reason) != std::string::npos);
+    // Not a second time, and no other is left out for it.
+    CHECK(chat.requests[4].messages.size() == asked.size());
+    CHECK(store->evaluation(CandidateId{6})->evaluation.status == EvaluationStatus::build_failed);
+    CHECK(store->evaluation(CandidateId{7})->proposal.emitter == kRepairEmitter);
+  }
+}
+
+TEST_CASE("a run that repairs patches and was killed is resumed with the repairs that were due") {
+  for (EvolutionOptions options : {reproducible(30, 1), reproducible(30, 3), options_for(30, 1), options_for(30, 3)}) {
+    CAPTURE(options.workers);
+    CAPTURE(options.reproducible);
+    ScriptedChat chat([](const ChatRequest& request) { return reply_that_may_not_build(request, true); });
+    SmallRun run;
+    run.task.repair = 1;
+    std::set<std::uint64_t> kept;
+    run.after_told = [&](const RunProgress& progress) {
+      if (!kept.insert(progress.evaluations).second) return;
+      std::filesystem::copy(run.folder.path() / "run", run.folder.path() / std::to_string(progress.evaluations));
+    };
+    end_of(run.run(*run.create_store(), chat, options));
+    const std::string whole = run.exported();
+    run.after_told = nullptr;
+    std::size_t repairs = 0;
+    REQUIRE(run.open_store()->each_evaluation([&](StoredEvaluation stored) -> Result<void> {
+      const bool is_repair = stored.proposal.emitter == kRepairEmitter;
+      repairs += is_repair && stored.evaluation.status == EvaluationStatus::passed ? 1 : 0;
+      return {};
+    }));
+    CHECK(repairs >= 3);
+    for (const std::uint64_t at : kept) {
+      CAPTURE(at);
+      end_of(run.run(*run.open_store(std::to_string(at)), chat, options));
+      CHECK(went_on_as_before(run));
+      CHECK(run.progress.evaluations == 30);
+      if (options.reproducible) CHECK(run.exported(std::to_string(at)) == whole);
+    }
+  }
 }
 
 TEST_CASE("a tree that was evaluated is not evaluated again") {
