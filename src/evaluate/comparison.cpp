@@ -13,6 +13,7 @@
 #include "evaluate/unsynced_files.hpp"
 #include "measure/benchmark_output.hpp"
 #include "measure/sequential_test.hpp"
+#include "measure/speedup_estimate.hpp"
 
 namespace aiopt {
 
@@ -24,26 +25,9 @@ constexpr double kHopelessRatio = 0.4;
 RacingRules racing_rules(const SamplingTask& sampling, const StopRule& rule) {
   RacingRules rules;
   rules.min_pairs = rule.pairs > 0 ? rule.pairs : sampling.min_pairs;
-  rules.max_pairs = rule.pairs > 0 ? rule.pairs : sampling.max_pairs;
+  rules.max_pairs = rule.pairs > 0 ? rule.pairs : rule.max_pairs;
   rules.half_width = std::log1p(std::max(sampling.half_width, rule.noise_floor));
   return rules;
-}
-
-double log_ratio(const BenchmarkRun& candidate, const BenchmarkRun& baseline) {
-  return std::log(candidate.throughput_ops_sec / baseline.throughput_ops_sec);
-}
-
-std::vector<double> log_ratios(const RunSeries& candidate, const RunSeries& baseline) {
-  std::vector<double> ratios;
-  for (std::size_t i = 0; i < candidate.runs.size(); ++i) {
-    ratios.push_back(log_ratio(candidate.runs[i], baseline.runs[i]));
-  }
-  return ratios;
-}
-
-SpeedupEstimate to_speedup(const PairedEstimate& estimate, double confidence) {
-  return {std::exp(estimate.log_ratio), std::exp(estimate.lower), std::exp(estimate.upper), confidence,
-          estimate.p_value};
 }
 
 Error of_baseline(std::string_view what, const std::string& why) {
@@ -52,9 +36,9 @@ Error of_baseline(std::string_view what, const std::string& why) {
 
 }  // namespace
 
-Comparison::Comparison(const Task& task, const BenchmarkTask& workload, const StageRunner& runner,
-                       const std::vector<int>& cpus, std::uint64_t seed)
-    : task_(task), workload_(workload), runner_(runner), cpus_(cpus), rng_(seed) {}
+Comparison::Comparison(const Task& task, Workload kind, const StageRunner& runner, const std::vector<int>& cpus,
+                       std::uint64_t seed)
+    : task_(task), kind_(kind), workload_(workload_of(task, kind)), runner_(runner), cpus_(cpus), rng_(seed) {}
 
 Result<Comparison::Outcome> Comparison::run(Side candidate, Side baseline, const StopRule& rule, std::stop_token stop) {
   RunSeries of_candidate;
@@ -90,9 +74,11 @@ Result<Comparison::Outcome> Comparison::run(Side candidate, Side baseline, const
       return of_baseline("was changed while it ran", of_baseline_runs.witnesses.back().files_changed.front());
     }
     if (rule.pairs > 0) continue;
-    if (log_ratio(of_candidate.runs.back(), of_baseline_runs.runs.back()) < std::log(kHopelessRatio)) break;
+    // None is left out: what was understood is above 0.
+    const std::vector<double> log_ratios = BenchmarkResult{of_candidate.runs, of_baseline_runs.runs}.log_ratios();
+    if (rule.ends_hopeless && log_ratios.back() < std::log(kHopelessRatio)) break;
     if (pair + 1 == next_look) {
-      const Look look = race.look(log_ratios(of_candidate, of_baseline_runs), std::log(rule.bar));
+      const Look look = race.look(log_ratios, std::log(rule.bar));
       if (look.is_last) break;
       next_look = look.next_look;
     }
@@ -100,11 +86,7 @@ Result<Comparison::Outcome> Comparison::run(Side candidate, Side baseline, const
   }
   charge_hidden_time(workload_, of_candidate, of_baseline_runs);
   Outcome outcome = finished(std::move(of_candidate), std::move(of_baseline_runs), std::nullopt);
-  std::vector<double> ratios;
-  for (std::size_t i = 0; i < outcome.benchmark.candidate.size(); ++i) {
-    ratios.push_back(log_ratio(outcome.benchmark.candidate[i], outcome.benchmark.baseline[i]));
-  }
-  outcome.benchmark.estimate = to_speedup(race.look(ratios).estimate, rules.confidence);
+  outcome.benchmark.estimate = to_speedup(race.look(outcome.benchmark.log_ratios()).estimate, rules.confidence);
   return outcome;
 }
 
@@ -144,7 +126,7 @@ Result<std::optional<Fate>> Comparison::run_once(Side side, Side verifier, const
   witness.opened_run_folder = ran->opened_run_folder;
   witness.hit_memory_limit = ran->command.hit_memory_limit;
   if (passed && metrics && verifier.workspace != nullptr && !task_.verify.command.empty() &&
-      &workload_ == &task_.benchmark) {
+      kind_ == Workload::benchmark) {
     Result<std::string> failure = verify(side, verifier, setting, stop);
     if (!failure) return failure.error();
     witness.verify_failure = std::move(*failure);
@@ -219,7 +201,7 @@ Comparison::Outcome Comparison::finished(RunSeries candidate, RunSeries baseline
   outcome.was_changed = std::any_of(candidate.witnesses.begin(), candidate.witnesses.end(),
                                     [](const RunWitness& witness) { return !witness.files_changed.empty(); });
   if (!baseline.runs.empty() && candidate.runs.size() == baseline.runs.size()) {
-    outcome.gates = check_gates(task_, workload_, candidate, baseline);
+    outcome.gates = check_gates(task_, kind_, candidate, baseline);
     const auto reason = reason_of_gates(outcome.gates);
     if (reason && !outcome.fate) outcome.fate = Fate{EvaluationStatus::rejected_by_gate, *reason};
   }

@@ -29,17 +29,18 @@ struct Side {
 
 /// When to stop.
 struct StopRule {
-  double bar = 1.0;  ///< The speed-up that it is about to be better or worse than.
-  int pairs = 0;     ///< Exactly this many, whatever they show; 0: as Task::sampling says.
-  double noise_floor =
-      0.0;  ///< What this host can tell apart at all, as a fraction: a narrower interval is not waited for.
+  double bar = 1.0;            ///< The speed-up that it is about to be better or worse than.
+  int max_pairs = 0;           ///< At most so many; at least Task::sampling's min_pairs.
+  int pairs = 0;               ///< Exactly this many, whatever they show; 0: as few as decide it.
+  bool ends_hopeless = false;  ///< One pair below 0.4x is enough: in a search, where such candidates take longest.
+  double noise_floor = 0.0;    ///< What this host tells apart, as a fraction: a narrower interval is not waited for.
 };
 
 /// Used by one thread, which holds the lane.
 class Comparison {
  public:
   /// @param seed  Of the order within the pairs and of AIOPT_SEED, which both runs of a pair find in their environment.
-  Comparison(const Task& task, const BenchmarkTask& workload, const StageRunner& runner, const std::vector<int>& cpus,
+  Comparison(const Task& task, Workload kind, const StageRunner& runner, const std::vector<int>& cpus,
              std::uint64_t seed);
 
   struct Outcome {
@@ -70,6 +71,7 @@ class Comparison {
   Outcome finished(RunSeries candidate, RunSeries baseline, std::optional<Fate> fate) const;
 
   const Task& task_;
+  const Workload kind_;
   const BenchmarkTask& workload_;
   const StageRunner& runner_;
   const std::vector<int>& cpus_;

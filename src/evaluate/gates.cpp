@@ -351,19 +351,23 @@ void charge_hidden_time(const BenchmarkTask& workload, RunSeries& candidate, con
   }
 }
 
-std::vector<GateReport> check_gates(const Task& task, const BenchmarkTask& workload, const RunSeries& candidate,
+const BenchmarkTask& workload_of(const Task& task, Workload workload) {
+  return workload == Workload::holdout ? *task.holdout : task.benchmark;
+}
+
+std::vector<GateReport> check_gates(const Task& task, Workload kind, const RunSeries& candidate,
                                     const RunSeries& baseline) {
+  const BenchmarkTask& workload = workload_of(task, kind);
+  const bool is_benchmark = kind == Workload::benchmark;
   std::vector<GateReport> gates = {check_protected_files(candidate), check_run_folder(candidate),
                                    check_network(candidate, baseline)};
   if (counts_operations(workload, candidate) && counts_operations(workload, baseline)) {
     gates.push_back(check_work(workload, candidate, baseline));
     gates.push_back(check_clock(workload, candidate));
-    // What the task says of each operation holds for its benchmark, not for what is held out.
-    const bool is_benchmark = &workload == &task.benchmark;
     if (is_benchmark && task.gates.writers > 0) gates.push_back(check_syncs(task, workload, candidate, baseline));
     if (is_benchmark && task.gates.bytes_per_operation > 0.0) gates.push_back(check_writes(task, workload, candidate));
   }
-  if (!task.verify.command.empty() && &workload == &task.benchmark) gates.push_back(check_verify(candidate));
+  if (is_benchmark && !task.verify.command.empty()) gates.push_back(check_verify(candidate));
   gates.push_back(check_left_processes(candidate, baseline));
   gates.push_back(check_after_clock(candidate, baseline));
   gates.push_back(check_left_files(candidate, baseline));

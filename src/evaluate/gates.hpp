@@ -40,10 +40,16 @@ struct RunSeries {
 /// nothing where the benchmark prints no count of operations.
 void charge_hidden_time(const BenchmarkTask& workload, RunSeries& candidate, const RunSeries& baseline);
 
-/// @param workload  task.benchmark or *task.holdout. For the latter `syncs`, `writes` and `verify` do not hold.
+/// What ran. What the task says of an operation (`syncs`, `writes`) and of the data left (`verify`) holds for its
+/// benchmark alone.
+enum class Workload { benchmark, holdout };
+
+/// @pre Task::holdout is set where it is asked for
+const BenchmarkTask& workload_of(const Task& task, Workload kind);
+
 /// Every gate that could be checked, `Task::gates.off` left out. Call it after charge_hidden_time().
 /// @pre both have as many witnesses as runs, at least one
-std::vector<GateReport> check_gates(const Task& task, const BenchmarkTask& workload, const RunSeries& candidate,
+std::vector<GateReport> check_gates(const Task& task, Workload kind, const RunSeries& candidate,
                                     const RunSeries& baseline);
 
 /// The first one that fired, in the words of Evaluation::reason; nothing if none did.

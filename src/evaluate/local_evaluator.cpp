@@ -99,10 +99,10 @@ class LocalEvaluator final : public Evaluator {
       }
     }
     const Lanes::Turn turn = lanes_.measure();
-    Comparison comparison(task_, options.holdout ? *task_.holdout : task_.benchmark, runner_, turn.cpus(),
+    Comparison comparison(task_, options.holdout ? Workload::holdout : Workload::benchmark, runner_, turn.cpus(),
                           options.seed);
     Result<Comparison::Outcome> outcome =
-        comparison.run(compared_[0]->side(), compared_[1]->side(), {1.0, options.pairs}, stop);
+        comparison.run(compared_[0]->side(), compared_[1]->side(), of_comparison(options), stop);
     if (!outcome) return outcome.error();
     const bool was_gate = outcome->fate && outcome->fate->status == EvaluationStatus::rejected_by_gate;
     if (outcome->was_changed) compared_ = {};
@@ -201,10 +201,10 @@ class LocalEvaluator final : public Evaluator {
   Result<std::optional<Fate>> benchmark(Slot& slot, CandidateId id, const EvaluateOptions& how, Evaluation& evaluation,
                                         const std::stop_token& stop) {
     const Lanes::Turn turn = lanes_.measure();
-    Comparison comparison(task_, task_.benchmark, runner_, turn.cpus(), seed_of(id));
+    Comparison comparison(task_, Workload::benchmark, runner_, turn.cpus(), seed_of(id));
     Slot& baseline = *baselines_[static_cast<std::size_t>(turn.lane())];
-    Result<Comparison::Outcome> outcome =
-        comparison.run(slot.side(), baseline.side(), {how.bar, 0, how.noise_floor}, stop);
+    Result<Comparison::Outcome> outcome = comparison.run(
+        slot.side(), baseline.side(), {how.bar, task_.sampling.max_pairs, 0, true, how.noise_floor}, stop);
     if (!outcome) return outcome.error();
     if (outcome->stage_report) evaluation.stages.push_back(std::move(*outcome->stage_report));
     slot.is_broken = slot.is_broken || outcome->was_changed;
@@ -249,7 +249,7 @@ class LocalEvaluator final : public Evaluator {
     if (evaluation.status != EvaluationStatus::passed) return evaluation;
     {
       const Lanes::Turn turn = lanes_.measure();
-      Comparison comparison(task_, task_.benchmark, runner_, turn.cpus(), seed_of(kBaselineId));
+      Comparison comparison(task_, Workload::benchmark, runner_, turn.cpus(), seed_of(kBaselineId));
       Slot& slot = *baselines_[static_cast<std::size_t>(turn.lane())];
       Result<Comparison::Outcome> outcome = comparison.run_alone(slot.side(), task_.sampling.min_pairs, stop);
       if (!outcome) return outcome.error();
@@ -336,13 +336,17 @@ class LocalEvaluator final : public Evaluator {
 
   // ---- Comparisons outside the search -------------------------------------------------------------------------------
 
+  StopRule of_comparison(const ComparisonOptions& options) const {
+    return {1.0, task_.sampling.max_pairs_compared, options.pairs, false, 0.0};
+  }
+
   Result<ComparisonResult> compare_baseline_with_itself(const ComparisonOptions& options, const std::stop_token& stop) {
     if (auto ready = build_baselines(stop); !ready) return ready.error();
     const Lanes::Turn turn = lanes_.measure();
-    Comparison comparison(task_, options.holdout ? *task_.holdout : task_.benchmark, runner_, turn.cpus(),
+    Comparison comparison(task_, options.holdout ? Workload::holdout : Workload::benchmark, runner_, turn.cpus(),
                           options.seed);
     const Side side = baselines_[static_cast<std::size_t>(turn.lane())]->side();
-    Result<Comparison::Outcome> outcome = comparison.run(side, side, {1.0, options.pairs}, stop);
+    Result<Comparison::Outcome> outcome = comparison.run(side, side, of_comparison(options), stop);
     if (!outcome) return outcome.error();
     if (outcome->fate && outcome->fate->status != EvaluationStatus::rejected_by_gate) {
       return Error{Error::Code::unavailable,

@@ -19,14 +19,6 @@ namespace {
 
 constexpr int kPlotColumns = 61;
 
-std::vector<double> ratios_of(const BenchmarkResult& benchmark) {
-  std::vector<double> ratios;
-  for (std::size_t i = 0; i < std::min(benchmark.candidate.size(), benchmark.baseline.size()); ++i) {
-    ratios.push_back(benchmark.candidate[i].throughput_ops_sec / benchmark.baseline[i].throughput_ops_sec);
-  }
-  return ratios;
-}
-
 /// A logarithmic axis from `low` to `high`, both above 0, in characters.
 class Plot {
  public:
@@ -109,7 +101,7 @@ std::string describe_speedup(const BenchmarkResult& benchmark) {
 
 std::string describe(const ComparisonResult& comparison, const std::string& a, const std::string& b) {
   const BenchmarkResult& benchmark = comparison.benchmark;
-  const std::vector<double> ratios = ratios_of(benchmark);
+  const std::vector<double> ratios = benchmark.ratios();
   std::string text = fmt::format("{}\n  in turn with {}\n\n", a, b);
   if (!ratios.empty()) text += plot_of(ratios, benchmark.estimate) + "\n";
   text += fmt::format("speed-up    {}\n", describe_speedup(benchmark));
@@ -132,7 +124,7 @@ std::string describe(const ComparisonResult& comparison, const std::string& a, c
 std::string comparison_to_json(const ComparisonResult& comparison, const std::string& a, const std::string& b) {
   nlohmann::ordered_json json = {{"a", a}, {"b", b}, {"verdict", verdict_word(comparison.benchmark)}};
   json["benchmark"] = nlohmann::ordered_json::parse(benchmark_summary_to_json(comparison.benchmark));
-  json["benchmark"]["ratios"] = ratios_of(comparison.benchmark);
+  json["benchmark"]["ratios"] = comparison.benchmark.ratios();
   json["gates"] = nlohmann::ordered_json::parse(gates_to_json(comparison.gates));
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }

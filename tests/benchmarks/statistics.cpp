@@ -179,9 +179,9 @@ int main(int argc, char** argv) {
   print_single_runs(repetitions * 10);
   print_races(RacingRules{}, kPairSd, repetitions);
   print_races(RacingRules{}, 0.01, repetitions);
-  RacingRules longer;
-  longer.max_pairs = 20;
-  print_races(longer, kPairSd, repetitions);
+  RacingRules compared;
+  compared.max_pairs = 50;
+  for (const double sd : {kPairSd, 0.06, 0.08}) print_races(compared, sd, repetitions / 2);
   print_coverage(repetitions);
   return 0;
 }

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -38,7 +40,7 @@ struct Fixture {
   std::vector<std::string> fired() {
     charge_hidden_time(task.benchmark, candidate, baseline);
     std::vector<std::string> names;
-    for (const GateReport& gate : check_gates(task, task.benchmark, candidate, baseline)) {
+    for (const GateReport& gate : check_gates(task, Workload::benchmark, candidate, baseline)) {
       if (gate.fired) names.push_back(gate.name);
     }
     return names;
@@ -55,7 +57,7 @@ TEST_CASE_FIXTURE(Fixture,
                   "an honest candidate that is three times as fast passes every gate, and is charged nothing") {
   CHECK(fired().empty());
   for (const BenchmarkRun& run : candidate.runs) CHECK(run.charged_seconds == 0.0);
-  CHECK_FALSE(reason_of_gates(check_gates(task, task.benchmark, candidate, baseline)));
+  CHECK_FALSE(reason_of_gates(check_gates(task, Workload::benchmark, candidate, baseline)));
 }
 
 TEST_CASE_FIXTURE(Fixture, "a clock that runs slow is noticed: the time went by outside") {
@@ -63,7 +65,7 @@ TEST_CASE_FIXTURE(Fixture, "a clock that runs slow is noticed: the time went by 
   CHECK(fired() == Names{"clock"});
   CHECK(candidate.runs[0].charged_seconds == doctest::Approx(0.2).epsilon(0.05));
   CHECK(candidate.runs[0].throughput_ops_sec == doctest::Approx(640 / 0.3).epsilon(0.05));
-  const auto reason = reason_of_gates(check_gates(task, task.benchmark, candidate, baseline));
+  const auto reason = reason_of_gates(check_gates(task, Workload::benchmark, candidate, baseline));
   REQUIRE(reason);
   CHECK(reason->starts_with("rejected by the gate 'clock': it says 0.100 s;"));
 }
@@ -132,7 +134,7 @@ TEST_CASE_FIXTURE(Fixture, "a file that each run leaves unsynced, and the unmodi
   for (RunWitness& witness : baseline.witnesses) witness.unsynced_bytes = {{"db/000005.log", 0}, {"db/LOG", 4096}};
   for (RunWitness& witness : candidate.witnesses) witness.unsynced_bytes = {{"db/000007.log", 8192}};
   CHECK(fired() == Names{"syncs"});
-  CHECK(reason_of_gates(check_gates(task, task.benchmark, candidate, baseline)) ==
+  CHECK(reason_of_gates(check_gates(task, Workload::benchmark, candidate, baseline)) ==
         "rejected by the gate 'syncs': 8192 bytes of db/000007.log were not on the disk when the last synced operation "
         "had returned");
 
@@ -218,11 +220,32 @@ TEST_CASE_FIXTURE(Fixture, "the verification is checked where the task has one")
   CHECK(fired() == Names{"verify"});
 }
 
+TEST_CASE_FIXTURE(Fixture, "what the task says of its benchmark is not held against the held-out workload") {
+  task.verify.command = "./verify";
+  task.holdout = task.benchmark;
+  for (BenchmarkRun& run : candidate.runs) run.syncs = run.bytes_written = 0;
+  const auto names = [&](Workload kind) {
+    Names checked;
+    for (const GateReport& gate : check_gates(task, kind, candidate, baseline)) checked.push_back(gate.name);
+    std::sort(checked.begin(), checked.end());
+    return checked;
+  };
+  Names left_out;
+  const Names of_benchmark = names(Workload::benchmark);
+  const Names of_holdout = names(Workload::holdout);
+  std::set_difference(of_benchmark.begin(), of_benchmark.end(), of_holdout.begin(), of_holdout.end(),
+                      std::back_inserter(left_out));
+  CHECK(left_out == Names{"syncs", "verify", "writes"});
+  CHECK_FALSE(reason_of_gates(check_gates(task, Workload::holdout, candidate, baseline)));
+  CHECK(reason_of_gates(check_gates(task, Workload::benchmark, candidate, baseline)));
+}
+
 TEST_CASE_FIXTURE(Fixture, "a gate that the task turned off is not there") {
   candidate.runs[0].bytes_written = 1000;
   task.gates.off = {"writes"};
   CHECK(fired().empty());
-  for (const GateReport& gate : check_gates(task, task.benchmark, candidate, baseline)) CHECK(gate.name != "writes");
+  for (const GateReport& gate : check_gates(task, Workload::benchmark, candidate, baseline))
+    CHECK(gate.name != "writes");
 }
 
 }  // namespace
