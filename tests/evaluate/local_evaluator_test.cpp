@@ -183,7 +183,7 @@ TEST_CASE_FIXTURE(Fixture, "a candidate below 0.4 of the baseline is dropped aft
   CHECK(runs().size() == std::string("39 100 ").size());
 }
 
-TEST_CASE_FIXTURE(Fixture, "a claim has all its pairs, however slow the candidate turns out") {
+TEST_CASE_FIXTURE(Fixture, "outside a search a candidate has all its pairs, however slow it turns out") {
   Candidate unmodified;
   unmodified.tree = baseline;
   ComparisonOptions how;
@@ -193,6 +193,28 @@ TEST_CASE_FIXTURE(Fixture, "a claim has all its pairs, however slow the candidat
   CHECK(claim->benchmark.candidate.size() == 5);
   CHECK(claim->benchmark.baseline.size() == 5);
   CHECK(claim->benchmark.speedup() == doctest::Approx(0.39));
+
+  how.pairs = 0;
+  const Result<ComparisonResult> race = evaluator->compare(candidate("39\n"), unmodified, how, {});
+  REQUIRE(race);
+  CHECK(race->benchmark.candidate.size() == 3);  // It is decided then, and not by one pair as in a search.
+}
+
+TEST_CASE_FIXTURE(Fixture, "a comparison takes more pairs than an evaluation before it leaves a question open") {
+  // From pair to pair the candidate is now slower, now faster.
+  task.benchmark.run = {"echo >>" + runs_file() + "; runs=$(wc -l <" + runs_file() +
+                            "); echo throughput: $((100 + ($(cat speed.txt) - 100) * ((runs - 1) / 2 % 2 * 2 - 1)))",
+                        10s};
+  task.sampling.max_pairs = 4;
+  task.sampling.max_pairs_compared = 6;
+  task.sampling.half_width = 0.0;
+  make();
+  CHECK(evaluate("102\n").benchmark->candidate.size() == 4);
+  Candidate unmodified;
+  unmodified.tree = baseline;
+  const Result<ComparisonResult> race = evaluator->compare(candidate("102\n"), unmodified, {0, false, false, 1}, {});
+  REQUIRE(race);
+  CHECK(race->benchmark.candidate.size() == 6);
 }
 
 TEST_CASE_FIXTURE(Fixture, "the baseline is measured alone, and is no pair of itself") {
