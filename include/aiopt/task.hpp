@@ -33,8 +33,8 @@ struct BenchmarkTask {
   int warmup = 0;  ///< Runs of each side that are thrown away first.
 };
 
-/// How many pairs of runs a comparison takes: as few as decide it. tests/benchmarks/statistics.cpp has what they tell: 14
-/// tell 5 % apart in nine of ten where a pair's ratio varies by 4 %, 50 where it varies by 8 %.
+/// How many pairs of runs a comparison takes: as few as decide it. tests/benchmarks/statistics.cpp has what they tell:
+/// 14 tell 5 % apart in nine of ten where a pair's ratio varies by 4 %, 50 where it varies by 8 %.
 struct SamplingTask {
   int min_pairs = 3;                            ///< Before the first decision; at least 1.
   int max_pairs = 14;                           ///< Of a candidate in a search, where most change nothing.

@@ -14,8 +14,10 @@ namespace aiopt {
 ///   4.8 % of races, whatever the noise, a drift included. Under normal noise a slow-down by 5 % is told in 95 % of
 ///   races, a speed-up by 5 % in 93 %, 10 % always. A candidate like the baseline takes 13.5 pairs on the average, 5 %
 ///   take 9, 10 % take 5, 25 % take 3.4.
-/// - Up to 50 pairs, as `aiopt compare` takes, tell 5 % in 95 % of races and more where a pair varies by 8 % (in 78 % if
-///   there are large outliers), after 25 pairs. But they take 48 for what changes nothing: most of a search's candidates.
+/// - Up to 50 pairs, as `aiopt compare` takes, tell 5 % in 95 % of races and more where a pair varies by 8 % (in 78 %
+/// if
+///   there are large outliers), after 25 pairs. But they take 48 for what changes nothing: most of a search's
+///   candidates.
 /// - On a quiet machine (1 %) half_width ends those after 6 pairs, and 2 % are told in 81 %.
 struct RacingRules {
   int min_pairs = 3;         ///< At least 1; equal to max_pairs makes it an ordinary test of so many pairs.
