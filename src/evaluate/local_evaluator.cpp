@@ -203,8 +203,9 @@ class LocalEvaluator final : public Evaluator {
     const Lanes::Turn turn = lanes_.measure();
     Comparison comparison(task_, Workload::benchmark, runner_, turn.cpus(), seed_of(id));
     Slot& baseline = *baselines_[static_cast<std::size_t>(turn.lane())];
-    Result<Comparison::Outcome> outcome = comparison.run(
-        slot.side(), baseline.side(), {how.bar, task_.sampling.max_pairs, 0, true, how.noise_floor}, stop);
+    const StopRule rule{
+        .bar = how.bar, .max_pairs = task_.sampling.max_pairs, .ends_hopeless = true, .noise_floor = how.noise_floor};
+    Result<Comparison::Outcome> outcome = comparison.run(slot.side(), baseline.side(), rule, stop);
     if (!outcome) return outcome.error();
     if (outcome->stage_report) evaluation.stages.push_back(std::move(*outcome->stage_report));
     slot.is_broken = slot.is_broken || outcome->was_changed;
@@ -337,7 +338,7 @@ class LocalEvaluator final : public Evaluator {
   // ---- Comparisons outside the search -------------------------------------------------------------------------------
 
   StopRule of_comparison(const ComparisonOptions& options) const {
-    return {1.0, task_.sampling.max_pairs_compared, options.pairs, false, 0.0};
+    return {.max_pairs = task_.sampling.max_pairs_compared, .pairs = options.pairs};
   }
 
   Result<ComparisonResult> compare_baseline_with_itself(const ComparisonOptions& options, const std::stop_token& stop) {
