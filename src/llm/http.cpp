@@ -88,8 +88,17 @@ std::optional<std::string_view> field_value(std::string_view line, std::string_v
   return trim(line.substr(lower_case_name.size() + 1));
 }
 
+/// Without " after 3 ms", which would make two attempts that fail alike look different.
 std::string curl_reason(CURLcode code, const char* details) {
-  return *details != '\0' ? std::string(details) : std::string(curl_easy_strerror(code));
+  std::string reason = *details != '\0' ? details : curl_easy_strerror(code);
+  const std::size_t after = reason.find(" after ");
+  if (after == std::string::npos) return reason;
+  const std::size_t digits = after + std::strlen(" after ");
+  const std::size_t unit = reason.find_first_not_of("0123456789", digits);
+  if (unit != digits && unit != std::string::npos && reason.compare(unit, 3, " ms") == 0) {
+    reason.erase(after, unit + 3 - after);
+  }
+  return reason;
 }
 
 /// Whether the same request may fare better in a moment.

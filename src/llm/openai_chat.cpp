@@ -82,7 +82,7 @@ std::string_view reason_phrase(int status) {
 }
 
 /// One attempt that brought no reply.
-struct Failure {
+struct RequestFailure {
   Error::Code code = Error::Code::unavailable;
   std::string what;     ///< "said 429 Too Many Requests".
   std::string details;  ///< In the server's own words.
@@ -91,7 +91,7 @@ struct Failure {
   std::optional<milliseconds> retry_after;
 };
 
-std::string with_details(const Failure& failure) {
+std::string with_details(const RequestFailure& failure) {
   std::string text;
   if (!failure.details.empty()) text += ": " + failure.details;
   if (!failure.advice.empty()) text += "; " + failure.advice;
@@ -159,7 +159,7 @@ class OpenAiChat : public ChatClient {
     question->done(std::move(reply));
   }
 
-  void take_failure(const std::shared_ptr<Question>& question, Failure failure) {
+  void take_failure(const std::shared_ptr<Question>& question, RequestFailure failure) {
     question->same_failures = failure.what == question->last_failure ? question->same_failures + 1 : 1;
     question->last_failure = failure.what;
     const milliseconds asked_for = failure.retry_after.value_or(milliseconds(0));
@@ -182,8 +182,8 @@ class OpenAiChat : public ChatClient {
     return fmt::format(" at the last of {} attempts", question.attempts);
   }
 
-  Failure failure_of(const Error& error) const {
-    Failure failure;
+  RequestFailure failure_of(const Error& error) const {
+    RequestFailure failure;
     failure.code = error.code;
     failure.what = one_line(redacted(error.message), kMessageLimitBytes);
     failure.may_pass = error.code == Error::Code::unavailable;
@@ -192,22 +192,22 @@ class OpenAiChat : public ChatClient {
     return failure;
   }
 
-  Failure failure_of(const HttpReply& reply) const {
+  RequestFailure failure_of(const HttpReply& reply) const {
     if (reply.status >= 300 && reply.status < 400) return redirect_failure(reply);
-    Failure failure = status_failure(reply.status);
+    RequestFailure failure = status_failure(reply.status);
     failure.details = shown(error_message(reply.body));
     failure.retry_after = reply.retry_after;
     return failure;
   }
 
-  Failure failure_of(const ReportedError& error) const {
-    Failure failure = status_failure(error.status);
+  RequestFailure failure_of(const ReportedError& error) const {
+    RequestFailure failure = status_failure(error.status);
     failure.details = shown(error.message);
     return failure;
   }
 
-  Failure redirect_failure(const HttpReply& reply) const {
-    Failure failure = status_failure(reply.status);
+  RequestFailure redirect_failure(const HttpReply& reply) const {
+    RequestFailure failure = status_failure(reply.status);
     failure.advice = "redirects are not followed";
     const std::string target = shown(display_url(reply.redirect));
     if (target.starts_with("http://") || target.starts_with("https://")) {
@@ -217,8 +217,8 @@ class OpenAiChat : public ChatClient {
   }
 
   /// @param status  0: an error that came in a good reply and does not say which; those are troubles on the way.
-  Failure status_failure(int status) const {
-    Failure failure;
+  RequestFailure status_failure(int status) const {
+    RequestFailure failure;
     failure.what = status == 0 ? "sent an error for a reply" : fmt::format("said {}{}", status, reason_phrase(status));
     failure.may_pass = status == 0 || is_transient(status);
     failure.code = failure.may_pass || status >= 500 ? Error::Code::unavailable : Error::Code::invalid_argument;

@@ -82,7 +82,7 @@ ChatEndpoint::ChatEndpoint(Script script, int port, bool remembers)
   auto* generic = reinterpret_cast<sockaddr*>(&address);
   const int on = 1;
   setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (bind(listener_, generic, size) != 0 || listen(listener_, 256) != 0 ||
+  if (bind(listener_, generic, size) != 0 || listen(listener_, SOMAXCONN) != 0 ||
       getsockname(listener_, generic, &size) != 0) {
     close(listener_);
     throw std::runtime_error(fmt::format("cannot listen on 127.0.0.1:{}", port));
