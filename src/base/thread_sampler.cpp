@@ -159,9 +159,18 @@ void ThreadSampler::add_children(int task, const char* tid) {
 }
 
 void ThreadSampler::note_peak(pid_t pid) {
+  // Read before its memory, so that a program that begins in between is passed over, not taken for what it was.
+  const std::string program = program_of(pid);
+  if (!program.empty() && program == program_of(root_)) return;
   std::array<char, 4096> buffer;
   const std::string_view status = read_small(AT_FDCWD, fmt::format("{}/{}/status", proc_, pid).c_str(), buffer);
   peak_rss_bytes_ = std::max(peak_rss_bytes_, number_after(status, "\nVmHWM:") * 1024);
+}
+
+std::string ThreadSampler::program_of(pid_t pid) const {
+  std::array<char, 4096> path;
+  const ssize_t size = ::readlink(fmt::format("{}/{}/exe", proc_, pid).c_str(), path.data(), path.size());
+  return std::string(path.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
 }
 
 }  // namespace aiopt

@@ -29,7 +29,8 @@ class ThreadSampler {
   void sample(std::chrono::steady_clock::time_point now);
 
   std::chrono::microseconds thread_time() const;
-  /// The largest peak (VmHWM) of any process seen, 0 if none was.
+  /// The largest peak (VmHWM) of any process seen, 0 if none was. A child that still runs the root's program is its
+  /// copy, on the way to execve(2), and as large as the root: it is not looked at.
   std::uint64_t peak_rss_bytes() const { return peak_rss_bytes_; }
 
  private:
@@ -45,6 +46,7 @@ class ThreadSampler {
   void sample_thread(int task, const std::string& tid, std::chrono::steady_clock::time_point now);
   void add_children(int task, const char* tid);
   void note_peak(pid_t pid);
+  std::string program_of(pid_t pid) const;  ///< Empty if it is gone, or hides it.
 
   std::string proc_;
   pid_t root_;

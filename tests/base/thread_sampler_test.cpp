@@ -33,6 +33,12 @@ class FakeProc {
     set("2/task/" + std::to_string(thread) + "/schedstat",
         std::to_string(run_time.count()) + " 5 " + std::to_string(turns) + "\n");
   }
+  void set_program(int process, const std::string& program) {
+    const fs::path exe = folder_.path() / std::to_string(process) / "exe";
+    fs::create_directories(exe.parent_path());
+    fs::remove(exe);
+    fs::create_symlink(program, exe);
+  }
   void remove(const std::string& file) { fs::remove_all(folder_.path() / file); }
   std::string path() const { return folder_.path().string(); }
 
@@ -157,6 +163,20 @@ TEST_CASE("the largest peak of memory is kept when its process is gone") {
   sampler.sample(kStart);
   proc.remove("2");
   sampler.sample(kStart + 10ms);
+  CHECK(sampler.peak_rss_bytes() == 777 * 1024);
+}
+
+TEST_CASE("a copy of the root that has not begun its program is no peak") {
+  FakeProc proc;
+  proc.set_usage(2, 1ms, 1);
+  proc.set_program(1, "/usr/bin/aiopt");
+  proc.set_program(2, "/usr/bin/aiopt");
+  ThreadSampler sampler(1, proc.path());
+  sampler.sample(kStart);
+  CHECK(sampler.peak_rss_bytes() == 0);
+
+  proc.set_program(2, "/usr/bin/program");
+  for (int i = 1; i <= 30; ++i) sampler.sample(kStart + i * 10ms);
   CHECK(sampler.peak_rss_bytes() == 777 * 1024);
 }
 
