@@ -31,6 +31,7 @@
 #include "base/bounded_text.hpp"
 #include "base/file_descriptor.hpp"
 #include "base/orphans.hpp"
+#include "base/slow_syncs.hpp"
 #include "base/supervisor.hpp"
 #include "base/sync_counter.hpp"
 #include "base/text.hpp"
@@ -250,6 +251,7 @@ class RunningCommand {
     });
     listen();
     end_what_is_left();
+    if (slow_syncs_) delayed_syncs_ = slow_syncs_->end();
     drain();
     if (start_error_) return *start_error_;
     return result();
@@ -303,7 +305,21 @@ class RunningCommand {
     launch.cpus_bytes = cpus.bytes();
     launch.no_new_privileges = command_.no_new_privileges;
     if (command_.count_syncs) launch.sync_events = sync_events();
+    if (command_.sync_delay.count() > 0) {
+      auto slow = SlowSyncs::make(command_.sync_delay);
+      if (!slow) return slow.error();
+      launch.slow_syncs = slow_syncs_.emplace(std::move(*slow)).command_end();
+    }
+    Pipe go;
+    if (command_.before_start) {
+      auto made = make_pipe();
+      if (!made) return made.error();
+      go = std::move(*made);
+      launch.go = go.read.get();
+    }
     if (auto forked = start_supervisor(launch); !forked) return forked;
+    if (command_.before_start) command_.before_start(supervisor_);
+    go.write.close();
 
     out_pipe_ = std::move(out.read);
     errors_pipe_ = std::move(errors.read);
@@ -319,6 +335,7 @@ class RunningCommand {
     supervisor_ = fork_supervisor();
     if (supervisor_ == 0) supervise(launch);
     if (supervisor_ < 0) return system_error(fmt::format("cannot start {}: fork", name_), errno);
+    if (slow_syncs_) slow_syncs_->start();
     if (command_.count_threads) sampler_.emplace(supervisor_);
     next_sample_ = started_;
     next_look_ = started_ + kLookInterval;
@@ -461,6 +478,7 @@ class RunningCommand {
       result.cpu_after_end = std::chrono::microseconds(report_->cpu_after_end_us);
       if (report_->syncs >= 0) result.syncs = static_cast<std::uint64_t>(report_->syncs);
     }
+    result.delayed_syncs = delayed_syncs_;
     if (cgroup_) {
       result.tree_peak_bytes = cgroup_->peak_bytes();
       result.hit_memory_limit = cgroup_->hit_memory_limit();
@@ -503,6 +521,8 @@ class RunningCommand {
   SteadyTime next_look_;  ///< At the supervisor.
   std::optional<ThreadSampler> sampler_;
   std::optional<TreeCgroup> cgroup_;
+  std::optional<SlowSyncs> slow_syncs_;
+  std::optional<std::uint64_t> delayed_syncs_;
 
   bool is_ending_ = false;
   bool is_over_ = false;

@@ -2,10 +2,13 @@
 
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <stop_token>
@@ -48,6 +51,10 @@ struct Command {
   /// threads the looks come less often.
   bool count_threads = false;
 
+  /// Called in the caller's thread when the process exists from which all of the tree will be forked, and before that:
+  /// for profilers, whose perf events are inherited. May be empty.
+  std::function<void(pid_t)> before_start;
+
   /// A program, looked for in PATH, and its arguments, put before the command's own: {"bwrap", ..., "--"}.
   std::vector<std::string> wrapper;
   std::vector<PassedDescriptor> passed_descriptors;  ///< Beside 0 to 2; at most 16. Lent until the command has ended.
@@ -57,6 +64,7 @@ struct Command {
   bool no_new_privileges = false;
   std::vector<int> cpus;     ///< sched_setaffinity(2) of the command, see base/cpu_set.hpp; empty: as inherited.
   bool count_syncs = false;  ///< Fill CommandResult::syncs in where the kernel lets us. What it costs: SyncCounter.
+  std::chrono::microseconds sync_delay{0};  ///< Each sync of its tree begins so much later, see SlowSyncs; 0: at once.
 };
 
 struct Exited {
@@ -86,6 +94,7 @@ struct CommandResult {
   // Of the whole tree; 0 and empty if the command killed its supervisor.
   std::uint64_t bytes_written = 0;     ///< To files on disks: as the kernel charges it to who dirtied the pages.
   std::optional<std::uint64_t> syncs;  ///< fsync, fdatasync, msync(MS_SYNC), O_DSYNC writes...; empty: not counted.
+  std::optional<std::uint64_t> delayed_syncs;  ///< With Command::sync_delay; empty: the kernel lets nobody delay them.
   /// How many processes were still there when the command had ended by itself; they were killed. Of those in a PID
   /// namespace that the wrapper made, which die with it, all, some or none are seen; its first process doesn't count.
   int processes_left = 0;

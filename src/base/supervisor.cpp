@@ -19,6 +19,7 @@
 #include <ctime>
 
 #include "base/process_stat.hpp"
+#include "base/slow_syncs.hpp"
 
 namespace aiopt {
 namespace {
@@ -28,7 +29,9 @@ constexpr int kControl = 3;
 constexpr int kReport = 4;
 constexpr int kStopForks = 5;
 constexpr int kKillGroup = 6;
-constexpr int kFirstGroup = 7;
+constexpr int kSlowSyncs = 7;
+constexpr int kGo = 8;
+constexpr int kFirstGroup = 9;
 constexpr int kFirstPassed = kFirstGroup + static_cast<int>(Launch::kMostGroups);
 constexpr std::size_t kMostDescriptors = static_cast<std::size_t>(kFirstPassed) + Launch::kMostPassed;
 
@@ -80,6 +83,8 @@ void arrange_descriptors(const Launch& launch) {
   sources[kReport] = launch.report;
   sources[kStopForks] = launch.stop_forks;
   sources[kKillGroup] = launch.kill_group;
+  sources[kSlowSyncs] = launch.slow_syncs;
+  sources[kGo] = launch.go;
   std::size_t at = kFirstGroup;
   for (const int group : launch.groups) sources[at++] = group;
   at = kFirstPassed;
@@ -166,7 +171,9 @@ void limit(const Launch& launch) {
   if (::getppid() != supervisor) ::_exit(127);
   // A session of its own, so that kill(0, ...) in the command does not reach the supervisor.
   ::setsid();
-  join_groups(launch);  // First: the next line may put something else in the place of their descriptors.
+  // First: what is passed may be put in the place of these descriptors.
+  join_groups(launch);
+  if (launch.slow_syncs >= 0) hand_over_syncs(kSlowSyncs);
   const int report = place_passed(launch.passed);
   if (launch.directory != nullptr && ::chdir(launch.directory) != 0) {
     fail(SupervisorReport::Kind::no_directory, errno, report);
@@ -296,9 +303,11 @@ class Supervisor {
     ::setsid();
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
     ::prctl(PR_SET_NAME, "aiopt-superv");
+    arrange_descriptors(launch);
+    // While it waits an unprivileged aiopt may attach perf events to it. Nothing of the command's is there yet.
+    if (launch.go >= 0) wait_for_go();
     // Nobody of the same user may trace it or open its report pipe through /proc. The command's execve undoes it there.
     ::prctl(PR_SET_DUMPABLE, 0);
-    arrange_descriptors(launch);
     reset_signal_handlers();
     const rlimit no_core{0, 0};
     ::setrlimit(RLIMIT_CORE, &no_core);
@@ -314,6 +323,13 @@ class Supervisor {
   }
 
  private:
+  static void wait_for_go() {
+    char ignored = 0;
+    while (::read(kGo, &ignored, 1) < 0 && errno == EINTR) {
+    }
+    ::close(kGo);
+  }
+
   void start(const Launch& launch) {
     rusage own{};
     ::getrusage(RUSAGE_SELF, &own);
@@ -324,6 +340,7 @@ class Supervisor {
     if (command_ == 0) become_command(launch, self);
     if (command_ < 0) fail(SupervisorReport::Kind::no_program, errno);
     for (int fd = 0; fd < kControl; ++fd) ::close(fd);
+    if (launch.slow_syncs >= 0) ::close(kSlowSyncs);
     for (std::size_t i = 0; i < launch.groups.size(); ++i) ::close(kFirstGroup + static_cast<int>(i));
     for (std::size_t i = 0; i < launch.passed.size(); ++i) ::close(kFirstPassed + static_cast<int>(i));
   }

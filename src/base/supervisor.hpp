@@ -47,6 +47,8 @@ struct Launch {
   std::span<const int> groups;  ///< See TreeCgroup; at most kMostGroups.
   int stop_forks = -1;
   int kill_group = -1;
+  int go = -1;                      ///< Read end. The command is started when a byte comes, or its end; -1: at once.
+  int slow_syncs = -1;              ///< See hand_over_syncs().
   const cpu_set_t* cpus = nullptr;  ///< Null: as inherited.
   std::size_t cpus_bytes = 0;
   bool no_new_privileges = false;  ///< And, from Linux 6.12 on, no signals to processes outside of the tree.
