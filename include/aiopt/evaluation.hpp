@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include <aiopt/profile.hpp>
 #include <aiopt/proposal.hpp>
 #include <aiopt/source_tree.hpp>
 
@@ -111,7 +112,8 @@ enum class EvaluationStatus {
   timed_out,
   crashed,
   rejected_by_gate,
-  no_reply,  ///< The model gave none, retries included.
+  no_reply,     ///< The model gave none, retries included.
+  quarantined,  ///< It passed, and gained more than the profiles of the unmodified program leave room for.
 };
 
 /// A check against cheating: something that was seen from outside and does not fit what the candidate claims.
@@ -130,8 +132,12 @@ struct Evaluation {
   std::vector<StageReport> stages;  ///< In the order run; the last one decided the status.
   /// Set if every run of it passed and was understood; also where a gate then rejected it.
   std::optional<BenchmarkResult> benchmark;
+  Profile profile;                         ///< Of what was profiled; from runs that `benchmark` does not hold.
   std::vector<GateReport> gates;           ///< Those that were checked. One that fired makes it rejected_by_gate.
   std::optional<CandidateId> reused_from;  ///< The candidate with the same tree that was evaluated before.
+
+  /// In [0, 1]. The profile's, idle waits left out; without a profile by CPU accounting of the benchmark's runs.
+  std::optional<double> off_cpu_ratio() const;
 };
 
 /// "passed", "patch_rejected", ...: the spelling of the --json contract and of run.db.

@@ -32,7 +32,14 @@ struct LaneOptions {
 
 /// What a run is given beside its task. All but `workers`, `lanes` and `sandbox` is written to run.db and holds for
 /// resumed sittings too.
+/// Whether candidates are profiled.
+enum class Mode {
+  fast,  ///< By benchmark and CPU accounting.
+  full,  ///< An off-CPU profile of each that passes, a causal one of those that Task::profile says.
+};
+
 struct EvolutionOptions {
+  Mode mode = Mode::fast;
   std::uint64_t iterations = 60;  ///< Evaluations, the baseline's left out.
   std::uint64_t seed = 1;
   int workers = 0;  ///< Candidates built and tested at once; 0: one a processor.

@@ -60,6 +60,25 @@ struct SanitizeTask {
   std::optional<StageCommand> test;   ///< Else the task's own.
 };
 
+/// How full mode profiles a candidate, beside the runs that measure it.
+struct ProfileTask {
+  /// Which candidates that passed their tests and gates get a causal profile; each of them gets an off-CPU profile.
+  enum class When {
+    always,
+    promising,  ///< Those that are not slower than what they were made from.
+    never,
+  };
+
+  std::string command;                                ///< Empty: the benchmark's. Its output is not looked at.
+  std::chrono::milliseconds offcpu_duration{30'000};  ///< At most; the command ends sooner if it wants to.
+  std::string offcpu_provider = "auto";               ///< auto, sampler, bperf, perf or off.
+  std::vector<std::string> idle;                      ///< Globs of functions whose waits are idle: "*::BGThread".
+  std::chrono::milliseconds causal_duration{60'000};  ///< Of all runs of the command together; the last one is cut.
+  std::string causal_provider = "auto";               ///< auto, coz, bcoz or off.
+  std::string progress;                               ///< The progress point that counts; empty: all of them.
+  When when = When::promising;
+};
+
 /// One axis of the archive.
 struct Axis {
   enum class Kind {
@@ -67,7 +86,9 @@ struct Axis {
     category,  ///< A cell for each name, in the order in which they first appear.
   };
 
-  std::string measure;  ///< "offcpu_ratio", "function", or a metric that the benchmark's parser found.
+  /// "offcpu_ratio", "function", or a metric that the benchmark's parser found. Of profiles: "causal_hotspot",
+  /// "offcpu_class" and "offcpu_function".
+  std::string measure;
   Kind kind = Kind::linear;
   int cells = 10;  ///< For categories the most there may be; later names share the last cell.
   double lower = 0.0;
@@ -138,6 +159,7 @@ struct Task {
   SamplingTask sampling;
   GatesTask gates;
   SanitizeTask sanitize;
+  ProfileTask profile;
   std::vector<Axis> axes;
   int archive_depth = 3;  ///< How many a cell of the archive keeps, 1 to 100: see Archive.
   FitnessTask fitness;
