@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -14,10 +15,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
 #include "base/cpu_set.hpp"
+#include "base/duration.hpp"
 #include "base/text.hpp"
 #include "cli/command.hpp"
 #include "cli/commands.hpp"
@@ -68,6 +71,13 @@ CLI::Validator cpu_list() {
   return {check, ""};
 }
 
+CLI::Validator duration() {
+  const auto check = [](std::string& text) {
+    return parse_duration(text) ? std::string() : fmt::format("'{}' is no duration like 500ms, 30s or 2m", text);
+  };
+  return {check, ""};
+}
+
 /// @param lane_cpus  Outlives the parsing.
 void add_lanes(CLI::App& command, LaneOptions& lanes) {
   command.add_option("--lanes", lanes.lanes, "Benchmarks measured at once, each on cores of its own; 0: one")
@@ -92,6 +102,13 @@ void add_sandbox(CLI::App& command, SandboxMode& sandbox) {
       ->default_str("auto");
 }
 
+void add_mode(CLI::App& command, Mode& mode) {
+  static const std::map<std::string, Mode> modes = {{"fast", Mode::fast}, {"full", Mode::full}};
+  command.add_option("--mode", mode, "fast: by benchmark and CPU accounting; full: off-CPU and causal profiles too")
+      ->transform(CLI::CheckedTransformer(modes).description("fast|full"))
+      ->default_str("fast");
+}
+
 void add_verbose(CLI::App& command, int& verbosity) {
   command.add_flag("-v,--verbose", verbosity,
                    "Log to stderr what is tried again; -vv: every build, test and benchmark too");
@@ -101,9 +118,7 @@ void add_evolve(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<EvolveArguments>();
   CLI::App* command = app.add_subcommand("evolve", "Evolve a program: the main job");
   command->add_option("TASK", arguments->task, "A task.yaml, or the folder that holds it")->required();
-  command->add_option("--mode", arguments->mode, "fast: by benchmark and CPU accounting, no profilers")
-      ->check(CLI::IsMember({"fast", "full", "hybrid"}))
-      ->capture_default_str();
+  add_mode(*command, arguments->options.mode);
   command->add_option("--iterations", arguments->options.iterations, "Evaluations to make")
       ->transform(whole_number())
       ->check(CLI::Range(std::uint64_t{1}, kMostIterations))
@@ -176,6 +191,7 @@ void add_evaluate(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("evaluate", "One candidate through apply, build, test and benchmark");
   command->add_option("TASK", arguments->task, "A task.yaml, or the folder that holds it")->required();
   command->add_option("--patch", arguments->patch, "A patch file, - for stdin; without one the unmodified source");
+  add_mode(*command, arguments->mode);
   add_lanes(*command, arguments->lanes);
   add_sandbox(*command, arguments->sandbox);
   add_verbose(*command, arguments->verbosity);
@@ -207,6 +223,59 @@ void add_compare(CLI::App& app, Action& action) {
   add_verbose(*command, arguments->verbosity);
   command->add_flag("--json", arguments->json, "Print the comparison as JSON");
   command->callback([arguments, &action] { action = [arguments] { return compare_command(*arguments); }; });
+}
+
+constexpr const char* kProfileFooter =
+    R"(Results go to stdout, and then what CMD prints on its stdout goes to stderr; with -o F, CMD's stdout is left alone.
+
+--off-cpu records each context switch of CMD and of what it starts: where its threads wait, for the disk, for a lock, for
+a CPU. --causal runs CMD under coz: what making a line faster would gain. CMD must be a program built with a progress
+point of coz.h and with lines that coz reads. `aiopt doctor` says what either lacks here.
+
+Exit status: 0 done, also where --duration cut CMD short; 1 no profile, or CMD failed, whose profile is printed all the
+same; 2 usage; 130 interrupted, the profile up to there is printed.
+
+  aiopt profile -- ./db_bench --benchmarks=fillsync
+  aiopt profile --folded - -- ./server --once | flamegraph.pl > waits.svg
+  aiopt profile --pid 4711 --duration 30s --idle '*::BGThread' --json
+  aiopt profile --causal --duration 60s --coz profile.coz -- ./bench && coz plot)";
+
+void add_profile(CLI::App& app, Action& action, const std::vector<std::string>& words) {
+  auto arguments = std::make_shared<ProfileArguments>();
+  CLI::App* command = app.add_subcommand("profile", "Where any command waits, and which of its lines would pay off");
+  command->footer(kProfileFooter);
+  command->add_option("CMD", arguments->command, "The command and its arguments, after --");
+  command->add_flag("--off-cpu", arguments->off_cpu, "Where threads wait: what is done without --causal");
+  command->add_flag("--causal", arguments->causal, "What making a line faster would gain, by coz");
+  command->add_option("--pid", arguments->pid, "Attach to this process, until it ends or Ctrl-C, instead of a command")
+      ->transform(whole_number())
+      ->check(CLI::Range(1, 1 << 22));
+  command
+      ->add_option("--duration", arguments->duration,
+                   "End CMD after this long; --causal runs it again until then. Else one run each")
+      ->check(duration());
+  command
+      ->add_option("--idle", arguments->idle,
+                   "Waits with such a function on their stack are idle: '*::BGThread'; may be given again")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--source-scope", arguments->source_scope,
+                   "Source files for coz to choose lines from, % is any text: '/src/%'; may be given again")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--binary-scope", arguments->binary_scope,
+                   "Programs and libraries for coz, MAIN is CMD's own; may be given again")
+      ->allow_extra_args(false);
+  command->add_option("-o,--output", arguments->output,
+                      "Write the table or the JSON to this file; here and below, - is stdout");
+  command->add_flag("--json", arguments->json, "JSON instead of the table");
+  command->add_option("--folded", arguments->folded, "Write folded stacks, for flame graphs, to this file");
+  command->add_option("--speedscope", arguments->speedscope, "Write a profile for speedscope to this file");
+  command->add_option("--coz", arguments->coz, "Write the experiments, as coz writes them, to this file");
+  command->callback([arguments, &action, &words] {
+    arguments->command.insert(arguments->command.end(), words.begin(), words.end());
+    action = [arguments] { return profile_command(*arguments); };
+  });
 }
 
 void add_show(CLI::App& app, Action& action) {
@@ -253,7 +322,8 @@ void add_init(CLI::App& app, Action& action) {
 void add_doctor(CLI::App& app, Action& action) {
   auto task = std::make_shared<std::string>();
   auto json = std::make_shared<bool>(false);
-  CLI::App* command = app.add_subcommand("doctor", "What this machine can build and measure, and how to get the rest");
+  CLI::App* command =
+      app.add_subcommand("doctor", "What this machine can build, measure and profile, and how to get the rest");
   command->add_option("TASK", *task, "Look at this task too");
   command->add_flag("--json", *json, "Print it as JSON");
   command->callback([task, json, &action] { action = [task, json] { return doctor_command(*task, *json); }; });
@@ -289,6 +359,13 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
   return fmt::format("unknown {} '{}'{}", what, unknown, near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
 }
 
+/// How many of the arguments come before "--" and another program's command line.
+int words_before_command(int argc, char** argv) {
+  const bool takes_command = argc > 1 && std::string_view(argv[1]) == "profile";
+  const auto found = std::find_if(argv, argv + argc, [](const char* word) { return std::string_view(word) == "--"; });
+  return takes_command ? static_cast<int>(found - argv) : argc;
+}
+
 }  // namespace
 
 int run_arguments(int argc, char** argv) {
@@ -298,12 +375,14 @@ int run_arguments(int argc, char** argv) {
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
   Action action;
-  for (const auto add : {add_evolve, add_resume, add_evaluate, add_compare, add_show, add_best, add_export, add_init,
-                         add_doctor, add_list}) {
-    add(app, action);
-  }
+  // CLI11 would split a word like "[1,2]", and know its own flags among another program's.
+  const int own_words = words_before_command(argc, argv);
+  const std::vector<std::string> command_words(argv + std::min(argc, own_words + 1), argv + argc);
+  for (const auto add : {add_evolve, add_resume, add_evaluate, add_compare}) add(app, action);
+  add_profile(app, action, command_words);
+  for (const auto add : {add_show, add_best, add_export, add_init, add_doctor, add_list}) add(app, action);
   try {
-    app.parse(argc, argv);
+    app.parse(own_words, argv);
   } catch (const CLI::Success& success) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {

@@ -13,7 +13,6 @@ namespace aiopt {
 
 struct EvolveArguments {
   std::string task;
-  std::string mode = "fast";
   std::string run_folder;
   std::string selection;
   std::string api_base;
@@ -41,6 +40,7 @@ struct ResumeArguments {
 struct EvaluateArguments {
   std::string task;
   std::string patch;
+  Mode mode = Mode::fast;
   LaneOptions lanes;
   SandboxMode sandbox = SandboxMode::automatic;
   int verbosity = 0;
@@ -56,6 +56,22 @@ struct CompareArguments {
   LaneOptions lanes;
   SandboxMode sandbox = SandboxMode::automatic;
   int verbosity = 0;
+  bool json = false;
+};
+
+struct ProfileArguments {
+  std::vector<std::string> command;
+  int pid = 0;           ///< To attach to instead of a command; 0: none.
+  bool off_cpu = false;  ///< Neither of the two: off-CPU.
+  bool causal = false;
+  std::string output;      ///< File for the table or the JSON; here and below, "-" is stdout, empty none.
+  std::string folded;      ///< File for folded stacks.
+  std::string speedscope;  ///< File for speedscope's JSON.
+  std::string coz;         ///< File for coz's text.
+  std::string duration;    ///< See parse_duration(); empty: until the command ends.
+  std::vector<std::string> idle;
+  std::vector<std::string> source_scope;
+  std::vector<std::string> binary_scope;
   bool json = false;
 };
 
@@ -83,6 +99,7 @@ int evolve_command(const EvolveArguments& arguments);
 int resume_command(const ResumeArguments& arguments);
 int evaluate_command(const EvaluateArguments& arguments);
 int compare_command(const CompareArguments& arguments);
+int profile_command(const ProfileArguments& arguments);
 int show_command(const ShowArguments& arguments);
 int best_command(const BestArguments& arguments);
 int export_command(const ExportArguments& arguments);

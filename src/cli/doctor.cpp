@@ -1,4 +1,4 @@
-/// aiopt doctor: what this machine can build and measure, and how to get the rest.
+/// aiopt doctor: what this machine can build, measure and profile, and how to get the rest.
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "base/cpu_set.hpp"
@@ -16,6 +17,7 @@
 #include "cli/command.hpp"
 #include "cli/commands.hpp"
 #include "cli/machine_probes.hpp"
+#include "cli/profiler_probes.hpp"
 #include "core/task_yaml.hpp"
 #include "evaluate/lanes.hpp"
 #include "measure/host_fingerprint.hpp"
@@ -104,7 +106,6 @@ std::vector<Finding> look_at_machine() {
       probe_bubblewrap(),
       probe_user_namespaces(),
       probe_cgroup_limits(containment),
-      program("perf", "profiles", "linux-perf", false),
       probe_perf_events(),
       probe_fsync_count(containment),
       space(),
@@ -116,6 +117,13 @@ std::vector<Finding> look_at_machine() {
   };
 }
 
+std::vector<Finding> look_at_profilers() {
+  std::vector<Finding> findings = probe_sampler();
+  for (Finding& finding : probe_causal_profilers()) findings.push_back(std::move(finding));
+  findings.push_back(program("perf", "profiles of your own, of the CPU too", "linux-perf", false));
+  return findings;
+}
+
 std::vector<Finding> look_at_task(const std::string& file) {
   const Result<Task> task = load_task(file);
   if (!task) return {{"task", false, true, task.error().message, "mend the task file"}};
@@ -124,6 +132,7 @@ std::vector<Finding> look_at_task(const std::string& file) {
   const Result<SourceTree> tree = load_source_tree(task->source, task->editable);
   findings.push_back(tree ? Finding{"editable files", true, true, fmt::format("{} files", tree->size()), ""}
                           : Finding{"editable files", false, true, tree.error().message, "mend `editable:`"});
+  for (Finding& finding : probe_task_for_coz(*task)) findings.push_back(std::move(finding));
   return findings;
 }
 
@@ -133,6 +142,7 @@ int doctor_command(const std::string& task, bool json) {
   // Before any program is called.
   if (const Result<Task> read = load_task(task); read && !task.empty()) hide_from_children(read->llm.api_key_env);
   std::vector<Finding> findings = look_at_machine();
+  for (Finding& finding : look_at_profilers()) findings.push_back(std::move(finding));
   for (Finding& finding : look_at_noise()) findings.push_back(std::move(finding));
   if (!task.empty()) {
     for (Finding& finding : look_at_task(task)) findings.push_back(std::move(finding));

@@ -14,8 +14,10 @@
 #include "core/evaluation_json.hpp"
 #include "core/reason.hpp"
 #include "engine/measures.hpp"
+#include "fitness/causal_bound.hpp"
 #include "fitness/causal_fitness.hpp"
 #include "view/comparison_view.hpp"
+#include "view/profile_view.hpp"
 
 namespace aiopt {
 
@@ -48,6 +50,7 @@ std::string describe(const Evaluation& evaluation, const std::optional<Fitness>&
     text += "\n";
     if (!benchmark.baseline.empty()) text += describe_speedup(benchmark) + "\n";
   }
+  if (const std::string profile = describe(evaluation.profile, "."); !profile.empty()) text += "\n" + profile + "\n";
   for (const GateReport& gate : evaluation.gates) {
     text += fmt::format("gate {:<16} {}  {}\n", gate.name, gate.fired ? "FIRED" : "ok   ", gate.detail);
   }
@@ -74,7 +77,8 @@ int evaluate_command(const EvaluateArguments& arguments) {
   const StopTokens stop = catch_interrupts();
   std::optional<Fitness> fitness;
   if (!evaluation) {
-    if (auto prepared = judge.prepare(arguments.lanes, arguments.sandbox, 1); !prepared) return fail(prepared.error());
+    if (auto prepared = judge.prepare(arguments.lanes, arguments.sandbox, 1, arguments.mode); !prepared)
+      return fail(prepared.error());
     Result<Evaluation> of_baseline = judge.evaluator().evaluate(judge.baseline(), {}, stop.finish);
     if (!of_baseline) return fail(of_baseline.error());
     evaluation = *of_baseline;
@@ -86,6 +90,7 @@ int evaluate_command(const EvaluateArguments& arguments) {
       Result<Evaluation> of_candidate = judge.evaluator().evaluate(candidate, {}, stop.finish);
       if (!of_candidate) return fail(of_candidate.error());
       evaluation = std::move(*of_candidate);
+      check_causal_bound(judge.task().gates, of_baseline->profile, *evaluation);
     }
     if (evaluation->status == EvaluationStatus::passed) {
       Result<std::vector<Measure>> measures = measures_of(judge.task().axes, candidate, *evaluation);

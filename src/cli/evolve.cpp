@@ -130,11 +130,6 @@ Result<void> apply(const EvolveArguments& arguments, Task& task, EvolutionOption
 }  // namespace
 
 int evolve_command(const EvolveArguments& arguments) {
-  if (arguments.mode != "fast") {
-    return fail({Error::Code::invalid_argument,
-                 fmt::format("--mode={} needs the profilers, which this version does not have yet; use --mode=fast",
-                             arguments.mode)});
-  }
   Result<Task> task = load_task(arguments.task);
   if (!task) return fail(task.error());
   EvolutionOptions options = arguments.options;

@@ -20,8 +20,8 @@ namespace aiopt {
 
 int list_command(bool json) {
   const std::vector<std::pair<std::string, std::vector<std::string>>> lists = {
-      {"modes", {"fast"}},    {"emitters", emitter_names()}, {"selections", selection_names()},
-      {"archives", {"grid"}}, {"fitness", fitness_names()},  {"parsers", benchmark_parser_names()},
+      {"modes", {"fast", "full"}}, {"emitters", emitter_names()}, {"selections", selection_names()},
+      {"archives", {"grid"}},      {"fitness", fitness_names()},  {"parsers", benchmark_parser_names()},
   };
   if (json) {
     nlohmann::ordered_json all = nlohmann::ordered_json::object();

@@ -112,6 +112,15 @@ Finding probe_perf_events() {
           works ? "" : "sysctl -w kernel.perf_event_paranoid=1"};
 }
 
+std::string tracefs_command() {
+  std::error_code error;
+  const bool mounted = fs::is_directory(fs::path(kTracing), error) && !fs::is_empty(kTracing, error);
+  // Its files are for its group to read, whatever the mode of the folder; is_empty() fails where that may not be read.
+  const std::string options = fmt::format("mode=750,gid={}", ::getegid());
+  return mounted || error ? fmt::format("mount -o remount,{} {}", options, kTracing)
+                          : fmt::format("mount -t tracefs -o {} tracefs {}", options, kTracing);
+}
+
 Finding probe_fsync_count(const ContainmentLayers& layers) {
   Finding finding{"fsync count", layers.counts_syncs, false, "", ""};
   if (layers.counts_sync_writes) {
@@ -119,14 +128,6 @@ Finding probe_fsync_count(const ContainmentLayers& layers) {
   } else if (layers.counts_syncs) {
     finding.what = "by tracepoints of system calls";
   } else {
-    std::error_code error;
-    const bool mounted = fs::is_directory(fs::path(kTracing), error) && !fs::is_empty(kTracing, error);
-    finding.what = "a candidate that no longer syncs is not seen: this user may not count fsync";
-    // Its files are for its group to read, whatever the mode of the folder; is_empty() fails where that may not be
-    // read.
-    const std::string options = fmt::format("mode=750,gid={}", ::getegid());
-    finding.remedy = mounted || error ? fmt::format("mount -o remount,{} {}", options, kTracing)
-                                      : fmt::format("mount -t tracefs -o {} tracefs {}", options, kTracing);
     if (!can_count(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK)) {
       finding.remedy = "sysctl -w kernel.perf_event_paranoid=1 && " + finding.remedy;
     }

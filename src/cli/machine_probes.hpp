@@ -33,4 +33,7 @@ Finding probe_perf_events();
 Finding probe_fsync_count(const ContainmentLayers& layers);
 Finding probe_cgroup_limits(const ContainmentLayers& layers);
 
+/// The command that lets this user read what tracepoints there are (tracefs).
+std::string tracefs_command();
+
 }  // namespace aiopt

@@ -7,6 +7,7 @@
 
 #include "base/cpu_set.hpp"
 #include "cli/command.hpp"
+#include "engine/run_options.hpp"
 #include "evaluate/local_evaluator.hpp"
 #include "llm/openai_chat.hpp"
 #include "source/patch_apply.hpp"
@@ -66,7 +67,8 @@ Result<Candidate> OneOff::candidate_of(const std::string& file, CandidateId id) 
   return candidate;
 }
 
-Result<void> OneOff::prepare(const LaneOptions& lanes, SandboxMode sandbox, std::uint64_t seed) {
+Result<void> OneOff::prepare(const LaneOptions& lanes, SandboxMode sandbox, std::uint64_t seed, Mode mode) {
+  fit_axes(task_, mode, false);
   Result<LanePlan> plan = plan_lanes(usable_cpus(), lanes.lanes, lanes.lane_cpus);
   if (!plan) return plan.error();
   Result<Sandbox> probed = Sandbox::probe(sandbox);
@@ -80,6 +82,7 @@ Result<void> OneOff::prepare(const LaneOptions& lanes, SandboxMode sandbox, std:
   options.folder = folder_.path() / "workspaces";
   options.run_folder = folder_.path();
   options.seed = seed;
+  options.profiles = mode == Mode::full;
   Result<std::unique_ptr<Evaluator>> made =
       make_local_evaluator(task_, baseline_.tree, std::move(*protected_files), *lanes_, *sandbox_, std::move(options));
   if (!made) return made.error();

@@ -31,7 +31,7 @@ class OneOff {
   Result<Candidate> candidate_of(const std::string& file, CandidateId id) const;
 
   /// Prepares lanes, sandbox and workspaces; says what the user should know on stderr. Call once.
-  Result<void> prepare(const LaneOptions& lanes, SandboxMode sandbox, std::uint64_t seed);
+  Result<void> prepare(const LaneOptions& lanes, SandboxMode sandbox, std::uint64_t seed, Mode mode = Mode::fast);
   Evaluator& evaluator() { return *evaluator_; }  ///< @pre prepare() succeeded
 
  private:

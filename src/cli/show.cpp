@@ -14,6 +14,7 @@
 #include "source/source_tree.hpp"
 #include "store/run_store.hpp"
 #include "view/comparison_view.hpp"
+#include "view/profile_view.hpp"
 #include "view/run_summary.hpp"
 
 namespace aiopt {
@@ -66,6 +67,7 @@ std::string describe(const RunStore& store, const Task& task, const StoredEvalua
                     std::chrono::duration<double>(stage.cpu_time).count());
   }
   text += "\n";
+  if (const std::string profile = describe(evaluation.profile, "."); !profile.empty()) text += "\n" + profile;
   if (!evaluation.reason.empty()) text += fmt::format("\n{}\n", evaluation.reason);
   if (proposal.id != kBaselineId) text += "\n" + diff_to_parent(store, task, stored);
   return text;

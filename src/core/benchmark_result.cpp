@@ -76,6 +76,11 @@ std::optional<double> BenchmarkResult::baseline_latency_us() const {
   return median_latency(baseline.empty() ? candidate : baseline);
 }
 
+std::optional<double> Evaluation::off_cpu_ratio() const {
+  if (profile.off_cpu) return profile.off_cpu->ratio;
+  return benchmark ? benchmark->off_cpu_ratio() : std::nullopt;
+}
+
 std::optional<double> BenchmarkResult::off_cpu_ratio() const {
   std::vector<double> values;
   for (const BenchmarkRun& run : candidate) {

@@ -2,6 +2,8 @@
 
 #include "core/evaluation_json.hpp"
 
+#include "core/profile_json.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -533,7 +535,7 @@ std::string evaluation_to_json(const Evaluation& evaluation, const std::string& 
   json["stages"] = Json::array();
   for (const StageReport& stage : evaluation.stages) json["stages"].push_back(stage_json(stage));
   json["benchmark"] = evaluation.benchmark ? benchmark_summary(*evaluation.benchmark) : Json(nullptr);
-  json["profile"] = Json::object();
+  json["profile"] = Json::parse(profile_to_json(evaluation.profile));
   json["gates"] = gates_json(evaluation.gates);
   return to_text(json, indent);
 }

@@ -315,14 +315,24 @@ fitness:
 # A model's patch that does not build goes back to it once, with what the compiler said.
 repair: 1
 
+# The cells of the archive: how much a candidate waits, times the function in which a line pays off most (of
+# --mode=full; without profiles, the function that it changes most).
+archive: {offcpu_ratio: 10, causal_hotspot: auto}  # depth: 3 keeps three that measurement can't tell apart in a cell
+
+# What --mode=full does with each candidate that passes, beside the runs that measure it. Causal profiles are made by coz,
+# which needs a progress point in the program, COZ_PROGRESS_NAMED("op") of coz.h where an operation is done, and a build
+# with CXXFLAGS='-O2 -g -gdwarf-4 -gno-variable-location-views -gstrict-dwarf -fno-omit-frame-pointer'
+# and LDFLAGS='-ldl'; `aiopt doctor .` looks whether they are there. Without, there are off-CPU profiles alone.
+profile:
+  #command: "./build/my_bench --seconds=60"  # Runs longer than the benchmark, which is used if you do not say.
+  offcpu: {duration: 30s}  # At most; the command may end sooner. idle: ["*::BGThread"] says what waits for work only.
+  causal: {duration: 60s}  # Of all runs together: a minute gives some 100 experiments. progress: op, where there are more.
+  when: promising  # always | promising: causal profiles of what is not slower than its parent | never
+
 # Below is what may be left out. Take the '#' away to change it.
 
 # A folder of *.patch files that the emitter patch_pool combines.
 #patches: patches
-
-# The cells of the archive: how much a candidate waits, times which function it changes. A cell keeps up to `depth`
-# candidates that measurement can't tell apart.
-#archive: {offcpu_ratio: 10, function: auto, depth: 3}
 
 # Where patches come from, with weights: llm (a model), patch_pool (a folder of patches), constants (numbers in the code).
 #emitters: {llm: 3, constants: 1}

@@ -22,9 +22,9 @@ SelectionStrategy::~SelectionStrategy() = default;
 
 namespace {
 
-constexpr std::array<std::string_view, 9> kEvaluationStatusNames = {
+constexpr std::array<std::string_view, 10> kEvaluationStatusNames = {
     "passed",    "patch_rejected", "build_failed",     "tests_failed", "benchmark_failed",
-    "timed_out", "crashed",        "rejected_by_gate", "no_reply",
+    "timed_out", "crashed",        "rejected_by_gate", "no_reply",     "quarantined",
 };
 constexpr std::array<std::string_view, 8> kStageNames = {"apply",   "build",  "test",   "benchmark",
                                                          "off_cpu", "causal", "verify", "sanitize"};

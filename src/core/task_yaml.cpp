@@ -17,6 +17,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/duration.hpp"
 #include "base/files.hpp"
@@ -383,7 +384,13 @@ auto folder_below(fs::path base) {
 
 // The archive.
 
-Result<Axis> read_function_axis(const YamlNode& node) {
+/// Axes whose cells are names.
+const std::vector<std::string>& category_axes() {
+  static const std::vector<std::string> names = {"function", "causal_hotspot", "offcpu_class", "offcpu_function"};
+  return names;
+}
+
+Result<Axis> read_category_axis(const YamlNode& node) {
   Axis axis{node.name(), Axis::Kind::category, kAutoCategories, 0.0, 1.0};
   if (node.kind() == YamlNode::Kind::map) {
     Section section(node);
@@ -403,13 +410,19 @@ Result<Axis> read_linear_axis(const YamlNode& node) {
   Axis axis{node.name(), Axis::Kind::linear, 0, 0.0, 1.0};
   const bool has_bounds = axis.measure == "offcpu_ratio";
   if (node.kind() != YamlNode::Kind::map) {
-    if (!has_bounds) return node.unknown("short form of axis", axis.measure, {"offcpu_ratio", "function"});
+    if (!has_bounds) {
+      std::vector<std::string> known = category_axes();
+      known.emplace_back("offcpu_ratio");
+      return node.unknown("short form of axis", axis.measure, known);
+    }
     const Result<int> cells = whole_number<int>(1, kMostCells)(node);
     if (!cells) return cells.error();
     axis.cells = *cells;
     return axis;
   }
-  if (node.find("category")) return node.find("category")->mistake("only the axis 'function' has categories");
+  if (node.find("category"))
+    return node.find("category")
+        ->mistake(fmt::format("only the axes {} have categories", fmt::join(category_axes(), ", ")));
   Section section(node);
   section.required("cells", axis.cells, whole_number<int>(1, kMostCells), "how many there are");
   section.optional("lower", axis.lower, number(-kLargest, kLargest));
@@ -424,10 +437,9 @@ Result<Axis> read_linear_axis(const YamlNode& node) {
 }
 
 Result<Axis> read_axis(const YamlNode& node) {
-  if (node.name() == "causal_hotspot") {
-    return node.mistake("the axis 'causal_hotspot' needs full mode, which this version does not have; use 'function'");
-  }
-  return node.name() == "function" ? read_function_axis(node) : read_linear_axis(node);
+  const auto& categories = category_axes();
+  const bool is_category = std::find(categories.begin(), categories.end(), node.name()) != categories.end();
+  return is_category ? read_category_axis(node) : read_linear_axis(node);
 }
 
 struct ArchiveForm {
@@ -641,43 +653,65 @@ Result<LlmTask> read_llm(const YamlNode& node) {
   return section.result(std::move(llm));
 }
 
-// The profile section belongs to full mode: its form is checked, its values are not kept.
+// Profiles.
 
-struct ProfileRun {
-  milliseconds duration{0};
-  std::string progress;
-};
-
-Result<ProfileRun> read_offcpu(const YamlNode& node) {
-  ProfileRun run;
-  Section section(node);
-  section.optional("duration", run.duration, read_duration);
-  return section.result(std::move(run));
+Result<ProfileTask::When> read_when(const YamlNode& node) {
+  const Result<std::string> name = name_among("time to profile", {"always", "promising", "never"})(node);
+  if (!name) return name.error();
+  if (*name == "always") return ProfileTask::When::always;
+  return *name == "promising" ? ProfileTask::When::promising : ProfileTask::When::never;
 }
 
-Result<ProfileRun> read_causal(const YamlNode& node) {
-  ProfileRun run;
-  Section section(node);
-  section.optional("duration", run.duration, read_duration);
-  section.optional("progress", run.progress, read_name);
-  return section.result(std::move(run));
+Result<milliseconds> read_profile_duration(const YamlNode& node) {
+  const Result<milliseconds> duration = read_duration(node);
+  if (duration && *duration < std::chrono::seconds(1)) return node.mistake("a profile of less than 1s says nothing");
+  return duration;
 }
 
-Result<std::string> read_profile(const YamlNode& node) {
-  std::string command;
-  ProfileRun run;
+Result<std::vector<std::string>> read_idle(const YamlNode& node) {
+  if (node.kind() != YamlNode::Kind::sequence) return node.wrong_kind("a list of functions, like [\"*::BGThread\"]");
+  return read_each<std::string>(node, read_name);
+}
+
+/// `profile` with what the node says.
+auto offcpu_into(const ProfileTask& profile) {
+  return [&profile](const YamlNode& node) -> Result<ProfileTask> {
+    ProfileTask with = profile;
+    Section section(node);
+    section.optional("duration", with.offcpu_duration, read_profile_duration);
+    section.optional("provider", with.offcpu_provider,
+                     name_among("provider", {"auto", "sampler", "bperf", "perf", "off"}));
+    section.optional("idle", with.idle, read_idle);
+    return section.result(std::move(with));
+  };
+}
+
+auto causal_into(const ProfileTask& profile) {
+  return [&profile](const YamlNode& node) -> Result<ProfileTask> {
+    ProfileTask with = profile;
+    Section section(node);
+    section.optional("duration", with.causal_duration, read_profile_duration);
+    section.optional("provider", with.causal_provider, name_among("provider", {"auto", "coz", "bcoz", "off"}));
+    section.optional("progress", with.progress, read_name);
+    return section.result(std::move(with));
+  };
+}
+
+Result<ProfileTask> read_profile(const YamlNode& node) {
+  if (node.kind() != YamlNode::Kind::map) return node.wrong_kind("{command, offcpu, causal}");
+  ProfileTask profile;
   Section section(node);
-  section.optional("command", command, read_command_line);
-  section.optional("offcpu", run, read_offcpu);
-  section.optional("causal", run, read_causal);
-  return section.result(std::move(command));
+  section.optional("command", profile.command, read_command_line);
+  section.optional("offcpu", profile, offcpu_into(profile));
+  section.optional("causal", profile, causal_into(profile));
+  section.optional("when", profile.when, read_when);
+  return section.result(std::move(profile));
 }
 
 // The whole.
 
 Result<Task> read_task(const YamlNode& root, const fs::path& folder) {
   Task task;
-  std::string profile;
   BenchmarkSection benchmark;
   ArchiveForm archive;
   task.source = folder;
@@ -696,7 +730,7 @@ Result<Task> read_task(const YamlNode& root, const fs::path& folder) {
   section.optional("verify", task.verify, stage_command(std::chrono::seconds(60)));
   section.optional("gates", task.gates, read_gates);
   section.optional("sanitize", task.sanitize, read_sanitize);
-  section.optional("profile", profile, read_profile);
+  section.optional("profile", task.profile, read_profile);
   section.optional("fitness", task.fitness, read_fitness);
   section.optional("archive", archive, read_archive);
   task.axes = std::move(archive.axes);
@@ -732,14 +766,18 @@ Result<void> check_task(const YamlNode& root, const Task& task) {
 
 const std::vector<std::string>& gate_names() {
   static const std::vector<std::string> names = {
-      "protected_files", "clock",      "work",    "syncs",      "writes", "after_clock", "memory", "cpu",
-      "left_processes",  "left_files", "network", "run_folder", "verify", "sanitizer"};
+      "protected_files", "clock",      "work",    "syncs",      "writes", "after_clock", "memory",      "cpu",
+      "left_processes",  "left_files", "network", "run_folder", "verify", "sanitizer",   "causal_bound"};
   return names;
 }
 
 std::vector<Axis> default_axes() {
   return {{"offcpu_ratio", Axis::Kind::linear, 10, 0.0, 1.0},
-          {"function", Axis::Kind::category, kAutoCategories, 0.0, 1.0}};
+          {"causal_hotspot", Axis::Kind::category, kAutoCategories, 0.0, 1.0}};
+}
+
+Axis function_axis() {
+  return {"function", Axis::Kind::category, kAutoCategories, 0.0, 1.0};
 }
 
 Result<Task> parse_task(std::string_view yaml, const fs::path& file) {

@@ -20,4 +20,7 @@ const std::vector<std::string>& gate_names();
 /// The archive's axes where a task names none: off-CPU ratio and function changed.
 std::vector<Axis> default_axes();
 
+/// "function", as where a task says `function: auto`.
+Axis function_axis();
+
 }  // namespace aiopt

@@ -2,6 +2,8 @@
 
 #include "engine/evolution.hpp"
 
+#include "engine/edit_history.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,6 +19,7 @@
 #include "core/remeasurement.hpp"
 #include "engine/candidate_tree.hpp"
 #include "engine/measures.hpp"
+#include "fitness/causal_bound.hpp"
 #include "fitness/standard_error.hpp"
 #include "llm/ensemble.hpp"
 #include "measure/speedup_estimate.hpp"
@@ -275,6 +278,10 @@ Result<std::vector<ChatMessage>> Evolution::messages_for(const InFlight& item, c
   if (question.repairs) return repair_messages(parts_.store, *parts_.prompts, parts_.task, *question.repairs);
   PromptContext context{parts_.task, item.parent, *baseline_evaluation_, {}, item.failures, &baseline_->tree};
   for (const Elite& inspiration : item.inspirations) context.inspirations.push_back(&inspiration);
+  Result<EditHistory> history = edit_history(parts_.store, item.parent);
+  if (!history) return history.error();
+  if (history->parents_parent) context.parents_parent = &*history->parents_parent;
+  context.edits = std::move(history->edits);
   return parts_.prompts->build(question.prompt, context);
 }
 
@@ -500,6 +507,7 @@ Result<StoredEvaluation> Evolution::tell(CandidateId id) {
   std::erase(finished_, id);
   StoredEvaluation stored;
   if (item.candidate) {
+    if (id != kBaselineId) check_causal_bound(parts_.task.gates, baseline_evaluation_->profile, *item.evaluation);
     Result<std::optional<Fitness>> fitness = item.proposal.emitter == kRemeasureEmitter
                                                  ? fitness_of_all(item)
                                                  : fitness_of(*item.candidate, *item.evaluation);

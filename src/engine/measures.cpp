@@ -1,4 +1,4 @@
-/// The measures of fast mode.
+/// The measures, of the benchmark and of profiles.
 
 #include "engine/measures.hpp"
 
@@ -11,6 +11,9 @@
 namespace aiopt {
 
 namespace {
+
+constexpr const char* kNotProfiled = "not profiled";
+constexpr const char* kNothing = "none";
 
 Result<Measure> metric_of(const std::string& name, const BenchmarkResult& benchmark) {
   std::vector<double> values;
@@ -31,22 +34,38 @@ Result<Measure> metric_of(const std::string& name, const BenchmarkResult& benchm
   return Measure(values.size() % 2 != 0 ? values[middle] : (values[middle - 1] + values[middle]) / 2);
 }
 
+/// The function of the target that would pay off most, or its class of waits: lines move with every patch.
+std::string hotspot_of(const Profile& profile) {
+  if (!profile.causal) return kNotProfiled;
+  if (profile.causal->targets.empty() || profile.causal->targets.front().max_effect <= 0.0) return kNothing;
+  const CausalTarget& first = profile.causal->targets.front();
+  if (!first.place.function.empty()) return first.place.function;
+  return first.scope == "line" ? first.place.file : first.scope;
+}
+
+Result<Measure> measure_of(const std::string& name, const Candidate& candidate, const Evaluation& evaluation) {
+  if (name == "offcpu_ratio") return Measure(evaluation.off_cpu_ratio().value_or(0.0));
+  if (name == "function") return Measure(candidate.changed_function);
+  if (name == "causal_hotspot") return Measure(hotspot_of(evaluation.profile));
+  if (name == "offcpu_class" || name == "offcpu_function") {
+    if (!evaluation.profile.off_cpu) return Measure(std::string(kNotProfiled));
+    const std::vector<Blocker>& blockers = evaluation.profile.off_cpu->top_blockers;
+    if (blockers.empty()) return Measure(std::string(kNothing));
+    return Measure(name == "offcpu_class" ? std::string(to_string(blockers.front().kind))
+                                          : blockers.front().place.function);
+  }
+  return metric_of(name, evaluation.benchmark.value_or(BenchmarkResult{}));
+}
+
 }  // namespace
 
 Result<std::vector<Measure>> measures_of(const std::vector<Axis>& axes, const Candidate& candidate,
                                          const Evaluation& evaluation) {
-  const BenchmarkResult benchmark = evaluation.benchmark.value_or(BenchmarkResult{});
   std::vector<Measure> measures;
   for (const Axis& axis : axes) {
-    if (axis.measure == "offcpu_ratio") {
-      measures.emplace_back(benchmark.off_cpu_ratio().value_or(0.0));
-    } else if (axis.measure == "function") {
-      measures.emplace_back(candidate.changed_function);
-    } else {
-      Result<Measure> metric = metric_of(axis.measure, benchmark);
-      if (!metric) return metric.error();
-      measures.push_back(*metric);
-    }
+    Result<Measure> measure = measure_of(axis.measure, candidate, evaluation);
+    if (!measure) return measure.error();
+    measures.push_back(std::move(*measure));
   }
   return measures;
 }

@@ -186,6 +186,7 @@ Result<RunOutcome> run_sitting(const Task& task, const EvolutionOptions& options
   local.folder = local.run_folder / kWorkspaces;
   local.seed = options.seed;
   local.reuses_measurements = !options.reproducible;
+  local.profiles = options.mode == Mode::full;
   Result<std::unique_ptr<Evaluator>> evaluator =
       make_local_evaluator(task, baseline, std::move(sitting.protected_files), lanes, *sandbox, std::move(local));
   if (!evaluator) return evaluator.error();
@@ -240,9 +241,7 @@ Result<RunOutcome> evolve(const Task& given_task, const EvolutionOptions& given_
                                                             (folder / kWorkspaces).string())};
   }
 
-  if (options.reproducible && leave_out_clocked_axes(task)) {
-    events.on_notice("--reproducible: the off-CPU ratio is measured by the clock, so it is no axis of the archive");
-  }
+  for (const std::string& notice : fit_axes(task, options.mode, options.reproducible)) events.on_notice(notice);
   RunHeader header;
   header.task_yaml = std::move(*yaml);
   header.task_file = std::filesystem::absolute(task.file).string();

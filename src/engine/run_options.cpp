@@ -108,6 +108,11 @@ ModelTask model_from(const Fields& fields) {
 
 EvolutionOptions options_from(const Fields& fields) {
   EvolutionOptions options;
+  if (const auto mode = fields.text("mode"); mode == "full") {
+    options.mode = Mode::full;
+  } else if (mode != "fast") {
+    fields.refuse("mode", "must be fast or full");
+  }
   options.iterations = fields.whole_number<std::uint64_t>("iterations", 1, kMostIterations);
   options.seed = fields.whole_number<std::uint64_t>("seed", 0, std::numeric_limits<std::uint64_t>::max());
   options.window = fields.whole_number<int>("window", 1, kWidestWindow);
@@ -142,12 +147,24 @@ Error unreadable(std::string_view why) {
   return {Error::Code::corruption, fmt::format("cannot read the options in run.db: {}", why)};
 }
 
+bool is_of_profile(const Axis& axis) {
+  return axis.measure == "causal_hotspot" || axis.measure == "offcpu_class" || axis.measure == "offcpu_function";
+}
+
+bool is_clocked(const Axis& axis) {
+  return axis.measure == "offcpu_ratio" || is_of_profile(axis);
+}
+
 }  // namespace
+
+std::string_view mode_name(Mode mode) {
+  return mode == Mode::full ? "full" : "fast";
+}
 
 std::string run_options_to_json(const EvolutionOptions& options, const Task& task) {
   Json json = {
       {"task", task.name},
-      {"mode", "fast"},
+      {"mode", mode_name(options.mode)},
       {"iterations", options.iterations},
       {"seed", options.seed},
       {"window", options.window},
@@ -178,14 +195,26 @@ std::string run_options_to_json(const EvolutionOptions& options, const Task& tas
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-bool leave_out_clocked_axes(Task& task) {
-  const auto is_clocked = [](const Axis& axis) { return axis.measure == "offcpu_ratio"; };
-  const bool had_any = std::erase_if(task.axes, is_clocked) > 0;
-  if (task.axes.empty()) {
-    task.axes = default_axes();
-    std::erase_if(task.axes, is_clocked);
+std::vector<std::string> fit_axes(Task& task, Mode mode, bool reproducible) {
+  const auto has = [&](std::string_view measure) {
+    return std::any_of(task.axes.begin(), task.axes.end(), [&](const Axis& axis) { return axis.measure == measure; });
+  };
+  std::vector<std::string> notices;
+  if (mode == Mode::fast) {
+    // What a patch changes most is the nearest thing to a hotspot without a profile.
+    for (Axis& axis : task.axes) {
+      if (axis.measure == "causal_hotspot" && !has("function")) axis.measure = "function";
+    }
+    if (std::erase_if(task.axes, is_of_profile) > 0) {
+      notices.emplace_back("--mode=fast makes no profiles: what they measure is no axis of the archive");
+    }
   }
-  return had_any;
+  if (reproducible && std::erase_if(task.axes, is_clocked) > 0) {
+    notices.emplace_back(
+        "--reproducible: what is measured by the clock, like the off-CPU ratio, is no axis of the archive");
+  }
+  if (task.axes.empty()) task.axes = {function_axis()};
+  return notices;
 }
 
 Result<EvolutionOptions> run_options_from_json(std::string_view text, Task& task) {
@@ -194,7 +223,7 @@ Result<EvolutionOptions> run_options_from_json(std::string_view text, Task& task
     const Fields fields(json);
     EvolutionOptions options = options_from(fields);
     put_into_task(fields, task);
-    if (options.reproducible) leave_out_clocked_axes(task);
+    fit_axes(task, options.mode, options.reproducible);
     return options;
   } catch (const BadField& field) {
     return unreadable(field.what);

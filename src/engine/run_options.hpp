@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <aiopt/evolution.hpp>
 #include <aiopt/result.hpp>
@@ -24,10 +25,14 @@ std::string run_options_to_json(const EvolutionOptions& options, const Task& tas
 /// Puts them back. Errors: corruption, for a field that no command line could have given too; `task` is spoilt then.
 Result<EvolutionOptions> run_options_from_json(std::string_view json, Task& task);
 
-/// Takes away the axes whose measures the clock gives, which differ from run to run, for a run that is to be
-/// reproducible; the axis "function" is left at least.
+/// "fast" or "full".
+std::string_view mode_name(Mode mode);
+
+/// The archive's axes for this mode. Without profiles "causal_hotspot" is "function", and what only they measure is
+/// left out; of a reproducible run all that the clock gives, which differs from run to run. The axis "function" is left
+/// at least.
 ///
-/// @return Whether there were any.
-bool leave_out_clocked_axes(Task& task);
+/// @return What the user should know: one line for each reason.
+std::vector<std::string> fit_axes(Task& task, Mode mode, bool reproducible);
 
 }  // namespace aiopt

@@ -22,6 +22,9 @@ namespace {
 /// A candidate this much slower than the baseline in one pair is not measured in more: they would take longest of all.
 constexpr double kHopelessRatio = 0.4;
 
+/// From this speed-up on it is looked whether the candidate waits for its syncs: for less nobody cheats.
+constexpr double kWorthDoubting = 1.05;
+
 RacingRules racing_rules(const SamplingTask& sampling, const StopRule& rule) {
   RacingRules rules;
   rules.min_pairs = rule.pairs > 0 ? rule.pairs : sampling.min_pairs;
@@ -50,15 +53,14 @@ Result<Comparison::Outcome> Comparison::run(Side candidate, Side baseline, const
   for (int pair = -workload_.warmup; pair < rules.max_pairs; ++pair) {
     RunSeries candidates_run;
     RunSeries baselines_run;
-    // Of 32 bits: a seed that every benchmark's flags can take.
-    const std::string seed = fmt::format("{}", rng_() >> 32);
+    const std::string seed = draw_seed();
     const bool candidate_first = rng_.index(2) == 0;
     // The candidate cannot know which run is looked into; a claim has all of them looked into.
     const Side verifier = pair <= 0 || rule.pairs > 0 ? baseline : Side{};
     for (const bool candidates_turn : {candidate_first, !candidate_first}) {
-      Result<std::optional<Fate>> fate = candidates_turn
-                                             ? run_once(candidate, verifier, seed, Reported::yes, candidates_run, stop)
-                                             : run_once(baseline, {}, seed, Reported::no, baselines_run, stop);
+      Result<std::optional<Fate>> fate =
+          candidates_turn ? run_once(candidate, verifier, {seed, Reported::yes}, candidates_run, stop)
+                          : run_once(baseline, {}, {seed}, baselines_run, stop);
       if (!fate) return fate.error();
       if (!*fate) continue;
       if (!candidates_turn) return of_baseline("failed its own benchmark", (*fate)->reason);
@@ -85,17 +87,51 @@ Result<Comparison::Outcome> Comparison::run(Side candidate, Side baseline, const
     if (pair + 1 >= rules.min_pairs && monotonic_now() - started > task_.sampling.max_time) break;
   }
   charge_hidden_time(workload_, of_candidate, of_baseline_runs);
-  Outcome outcome = finished(std::move(of_candidate), std::move(of_baseline_runs), std::nullopt);
+  Outcome outcome = finished(of_candidate, std::move(of_baseline_runs), std::nullopt);
   outcome.benchmark.estimate = to_speedup(race.look(outcome.benchmark.log_ratios()).estimate, rules.confidence);
+  if (auto doubted = doubt(candidate, baseline, of_candidate, outcome, stop); !doubted) return doubted.error();
   return outcome;
+}
+
+Result<void> Comparison::doubt(Side candidate, Side baseline, const RunSeries& runs, Outcome& outcome,
+                               std::stop_token stop) {
+  if (outcome.fate || outcome.benchmark.speedup() < kWorthDoubting) return {};
+  const auto syncs = std::find_if(outcome.gates.begin(), outcome.gates.end(),
+                                  [](const GateReport& gate) { return gate.name == "syncs"; });
+  if (syncs == outcome.gates.end()) return {};
+  const std::chrono::microseconds delay = doubting_delay(task_, runs);
+  if (delay.count() == 0) {
+    syncs->detail += "; whether it waits for them was not checked: that would take too long";
+    return {};
+  }
+  const RunRules slowed{draw_seed(), Reported::no, delay};
+  RunSeries one;
+  if (auto fate = run_once(candidate, {}, slowed, one, stop); !fate) return fate.error();
+  GateReport waits = check_waits(task_, delay, one);
+  if (waits.fired) {
+    // Not if the task says of the unmodified program what is not so.
+    RunSeries usual;
+    if (auto fate = run_once(baseline, {}, slowed, usual, stop); !fate) return fate.error();
+    if (check_waits(task_, delay, usual).fired) {
+      syncs->detail += "; whether it waits for them was not checked: the unmodified program does not";
+      return {};
+    }
+    outcome.fate = Fate{EvaluationStatus::rejected_by_gate, *reason_of_gates({waits})};
+  }
+  *syncs = std::move(waits);
+  return {};
+}
+
+/// Of 32 bits: one that every benchmark's flags can take.
+std::string Comparison::draw_seed() {
+  return fmt::format("{}", rng_() >> 32);
 }
 
 Result<Comparison::Outcome> Comparison::run_alone(Side side, int runs, std::stop_token stop) {
   RunSeries series;
   for (int run = -workload_.warmup; run < runs; ++run) {
     if (run == 0) series = {};
-    Result<std::optional<Fate>> fate =
-        run_once(side, side, fmt::format("{}", rng_() >> 32), Reported::yes, series, stop);
+    Result<std::optional<Fate>> fate = run_once(side, side, {draw_seed(), Reported::yes}, series, stop);
     if (!fate) return fate.error();
     if (*fate) return finished(std::move(series), {}, std::move(*fate));
     if (!series.witnesses.back().verify_failure.empty()) {
@@ -109,9 +145,9 @@ Result<Comparison::Outcome> Comparison::run_alone(Side side, int runs, std::stop
   return finished(std::move(series), {}, std::nullopt);
 }
 
-Result<std::optional<Fate>> Comparison::run_once(Side side, Side verifier, const std::string& seed, Reported reported,
-                                                 RunSeries& series, std::stop_token stop) {
-  StageSetting setting{side.workspace->folder(), side.tripwire, cpus_, {{"AIOPT_SEED", seed}}};
+Result<std::optional<Fate>> Comparison::run_once(Side side, Side verifier, const RunRules& rules, RunSeries& series,
+                                                 std::stop_token stop) {
+  StageSetting setting{side.workspace->folder(), side.tripwire, cpus_, {{"AIOPT_SEED", rules.seed}}, rules.sync_delay};
   Result<StageRun> ran = runner_.run(Stage::benchmark, workload_.run, setting, stop);
   if (!ran) return ran.error();
   const bool passed = ran->report.status == StageStatus::passed;
@@ -120,6 +156,7 @@ Result<std::optional<Fate>> Comparison::run_once(Side side, Side verifier, const
 
   RunWitness witness;
   if (task_.gates.writers > 0) witness.unsynced_bytes = unsynced_bytes(setting.workspace, task_.data);
+  witness.delayed_syncs = ran->command.delayed_syncs;
   witness.processes_left = ran->command.processes_left + (ran->was_unwatched ? 1 : 0);
   witness.cpu_after_end = ran->command.cpu_after_end;
   witness.network_attempts = static_cast<std::uint64_t>(ran->network_attempts);
@@ -136,7 +173,7 @@ Result<std::optional<Fate>> Comparison::run_once(Side side, Side verifier, const
   Fate fate;
   if (!passed) fate = fate_of_failure(*ran);
   if (passed && !metrics) fate = {EvaluationStatus::benchmark_failed, metrics.error().message};
-  if (reported == Reported::yes) keep_report(std::move(ran->report));
+  if (rules.reported == Reported::yes) keep_report(std::move(ran->report));
   series.witnesses.push_back(std::move(witness));
   if (!passed || !metrics) return std::optional(std::move(fate));
 

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <stop_token>
@@ -61,10 +62,19 @@ class Comparison {
  private:
   enum class Reported { no, yes };
 
+  struct RunRules {
+    std::string seed;  ///< AIOPT_SEED.
+    Reported reported = Reported::no;
+    std::chrono::microseconds sync_delay{0};
+  };
+
   /// One run on fresh state, which is there again when it returns.
   /// @param verifier  Whose program looks into the data that the run left; none: nobody does.
-  Result<std::optional<Fate>> run_once(Side side, Side verifier, const std::string& seed, Reported reported,
-                                       RunSeries& series, std::stop_token stop);
+  Result<std::optional<Fate>> run_once(Side side, Side verifier, const RunRules& rules, RunSeries& series,
+                                       std::stop_token stop);
+  /// Has a candidate that gained by its syncs show that it waits for them, in one run more.
+  Result<void> doubt(Side candidate, Side baseline, const RunSeries& runs, Outcome& outcome, std::stop_token stop);
+  std::string draw_seed();
   Result<std::string> verify(Side side, Side verifier, const StageSetting& setting, std::stop_token stop);
   Result<void> put_back(Side side, RunWitness& witness);
   void keep_report(StageReport report);

@@ -31,6 +31,11 @@ constexpr double kMemorySlackBytes = 64.0 * (1 << 20);
 /// Per run: starting up and reading clocks.
 constexpr double kCpuSlackSeconds = 0.05;
 constexpr std::chrono::milliseconds kMostCpuAfterEnd{20};
+/// More operations a second than this many times what waiting for delayed syncs allows were not waited for.
+constexpr double kSurelyTooMany = 1.1;
+/// Of the delay, what no operation that waits for its sync takes: a histogram's median is as exact as its buckets.
+constexpr double kSurelyTooSoon = 0.5;
+
 /// What an operation may take of the time that a sync of the unmodified program takes. Better ways to sync are not that
 /// much better: O_DSYNC on space that was there before takes as little as a tenth of an fsync with a journal to commit.
 constexpr double kQuickestSync = 1.0 / 25.0;
@@ -377,6 +382,43 @@ std::vector<GateReport> check_gates(const Task& task, Workload kind, const RunSe
   std::erase_if(gates,
                 [&](const GateReport& gate) { return std::find(off.begin(), off.end(), gate.name) != off.end(); });
   return gates;
+}
+
+std::chrono::microseconds doubting_delay(const Task& task, const RunSeries& candidate) {
+  using std::chrono::microseconds;
+  constexpr microseconds kShortest{2000};  // Well above what it takes to see a call and let it go on.
+  constexpr microseconds kLongestRun{10'000'000};
+  const double operation_us = task.gates.writers * 1e6 /
+                              median(each(candidate, [](const BenchmarkRun& run) { return run.throughput_ops_sec; }));
+  const double delay_us = std::max(2.0 * operation_us, static_cast<double>(kShortest.count()));
+  // Where no two operations share a sync, and none goes side by side with another.
+  const double operations = *operations_of(task.benchmark, candidate.runs.front());
+  const microseconds most = std::min<microseconds>(kLongestRun, task.benchmark.run.timeout / 4);
+  if (delay_us * operations > static_cast<double>(most.count())) return microseconds(0);
+  return microseconds(std::llround(delay_us));
+}
+
+GateReport check_waits(const Task& task, std::chrono::microseconds delay, const RunSeries& slowed) {
+  const double delay_ms = static_cast<double>(delay.count()) / 1000.0;
+  if (slowed.runs.empty()) {
+    return {"syncs", true, fmt::format("its benchmark fails where each sync takes {:.1f} ms longer", delay_ms)};
+  }
+  const auto& delayed = slowed.witnesses.front().delayed_syncs;
+  if (!delayed) return {"syncs", false, "whether it waits for them was not checked: the kernel lets nobody delay them"};
+  // Who syncs later, but before the end, is no faster in all: what each operation took tells.
+  const auto half = slowed.runs.front().metrics.find(task.benchmark.throughput + ".P50");
+  if (half != slowed.runs.front().metrics.end() && half->second < kSurelyTooSoon * static_cast<double>(delay.count())) {
+    return {"syncs", true,
+            fmt::format("where each of {} syncs took {:.1f} ms longer half of the operations took at most {:.1f} ms",
+                        *delayed, delay_ms, half->second / 1000.0)};
+  }
+  const double made = slowed.runs.front().throughput_ops_sec;
+  const double most = task.gates.writers * 1000.0 / delay_ms;
+  return {
+      "syncs", made > kSurelyTooMany * most,
+      fmt::format("where each of {} syncs took {:.1f} ms longer it made {:.0f} operations a second; {} writers that "
+                  "wait for them make at most {:.0f}",
+                  *delayed, delay_ms, made, task.gates.writers, most)};
 }
 
 std::optional<std::string> reason_of_gates(const std::vector<GateReport>& gates) {

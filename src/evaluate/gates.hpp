@@ -20,6 +20,8 @@ struct RunWitness {
   std::vector<std::string> files_changed;  ///< That were there before, outside Task::data.
   /// Of each file of Task::data, see unsynced_bytes(); empty where the kernel does not tell.
   std::map<std::string, std::uint64_t> unsynced_bytes;
+  /// Of a run whose syncs were delayed: how many; empty where the kernel lets nobody delay them.
+  std::optional<std::uint64_t> delayed_syncs;
   int processes_left = 0;  ///< Were killed after the command itself had ended.
   std::chrono::microseconds cpu_after_end{0};
   std::uint64_t network_attempts = 0;  ///< Towards what is not there: only the loopback is.
@@ -51,6 +53,16 @@ const BenchmarkTask& workload_of(const Task& task, Workload kind);
 /// @pre both have as many witnesses as runs, at least one
 std::vector<GateReport> check_gates(const Task& task, Workload kind, const RunSeries& candidate,
                                     const RunSeries& baseline);
+
+/// By how much to delay each sync of one run more, so that an operation that waits for its sync takes twice as long as
+/// the candidate's took; 0 if that would take too long. Another run's noise does not double what an operation takes.
+/// @pre operations_of() tells of the runs; GatesTask::writers is above 0
+std::chrono::microseconds doubting_delay(const Task& task, const RunSeries& candidate);
+
+/// What a run with delayed syncs says: at most `writers` operations are under way, and each takes at least the delay.
+/// So does half of them, where the benchmark prints THROUGHPUT.P50 in microseconds, as db_bench does.
+/// @param slowed  Of one run; of none if that failed.
+GateReport check_waits(const Task& task, std::chrono::microseconds delay, const RunSeries& slowed);
 
 /// The first one that fired, in the words of Evaluation::reason; nothing if none did.
 std::optional<std::string> reason_of_gates(const std::vector<GateReport>& gates);

@@ -14,8 +14,10 @@
 
 #include "base/clock.hpp"
 #include "core/reason.hpp"
+#include "evaluate/command_words.hpp"
 #include "evaluate/comparison.hpp"
 #include "evaluate/gates.hpp"
+#include "evaluate/profiler.hpp"
 #include "evaluate/stages.hpp"
 #include "evaluate/workspace_pool.hpp"
 #include "source/binary_digest.hpp"
@@ -34,20 +36,6 @@ Fate rejected(Evaluation& evaluation, GateReport gate) {
   return {EvaluationStatus::rejected_by_gate, *reason_of_gates({evaluation.gates.back()})};
 }
 
-/// The program that a benchmark's command starts, if it is one that was built: its first word that is no NAME=value.
-std::filesystem::path program_of(const std::filesystem::path& workspace, const std::string& command) {
-  std::size_t at = 0;
-  while (at < command.size()) {
-    const std::size_t start = command.find_first_not_of(' ', at);
-    if (start == std::string::npos) break;
-    const std::size_t end = std::min(command.find(' ', start), command.size());
-    const std::string word = command.substr(start, end - start);
-    if (word.find('=') == std::string::npos) return workspace / word;
-    at = end;
-  }
-  return {};
-}
-
 class LocalEvaluator final : public Evaluator {
  public:
   LocalEvaluator(const Task& task, const SourceTree& baseline, ProtectedFiles protected_files, Lanes& lanes,
@@ -59,7 +47,9 @@ class LocalEvaluator final : public Evaluator {
         runner_(sandbox, {task.source, options_.run_folder, default_limits(sandbox, options_.folder)}),
         pool_(options_.folder, task.source, baseline),
         protected_(std::move(protected_files)),
-        baselines_(lanes.plan().lanes.size()) {}
+        baselines_(lanes.plan().lanes.size()) {
+    if (options_.profiles) profiler_.emplace(task_, runner_);
+  }
 
   ~LocalEvaluator() override {
     compared_ = {};
@@ -120,6 +110,7 @@ class LocalEvaluator final : public Evaluator {
     const std::string program = options_.reuses_measurements && !how.anew ? digest_of(slot) : "";
     if (const auto known = measurement_of(program)) {
       evaluation.benchmark = known->benchmark;
+      evaluation.profile = known->profile;
       evaluation.gates = known->gates;
       evaluation.reused_from = known->id;
       if (known->status == EvaluationStatus::passed) return sanitize(candidate.tree, evaluation, stop);
@@ -127,6 +118,9 @@ class LocalEvaluator final : public Evaluator {
     }
     fate = benchmark(slot, candidate.id, how, evaluation, stop);
     if (!fate) return fate;
+    if (!*fate) {
+      if (auto profiled = profile(slot, candidate.tree, how, evaluation, stop); !profiled) return profiled.error();
+    }
     remember(program, evaluation, *fate);
     if (*fate) return fate;
     return sanitize(candidate.tree, evaluation, stop);
@@ -219,6 +213,33 @@ class LocalEvaluator final : public Evaluator {
     return std::optional<Fate>{};
   }
 
+  /// Off-CPU first: where that fails, nothing that a profiler needs is there.
+  Result<void> profile(Slot& slot, const SourceTree& tree, const EvaluateOptions& how, Evaluation& evaluation,
+                       const std::stop_token& stop) {
+    if (!profiler_) return {};
+    const Lanes::Turn turn = lanes_.measure();
+    std::vector<BusyLine> busiest_lines;
+    if (profiler_->makes_off_cpu()) {
+      Result<ProfiledOffCpu> made = profiler_->off_cpu(slot.side(), tree, turn.cpus(), stop);
+      if (!made) return made.error();
+      busiest_lines = std::move(made->busiest_lines);
+      evaluation.profile.off_cpu = std::move(made->profile);
+      evaluation.stages.push_back(std::move(made->report));
+    }
+    if (profiler_->makes_causal() && is_worth_a_causal_profile(evaluation, how)) {
+      Result<Profiled<CausalProfile>> made = profiler_->causal(slot.side(), tree, busiest_lines, turn.cpus(), stop);
+      if (!made) return made.error();
+      evaluation.profile.causal = std::move(made->profile);
+      evaluation.stages.push_back(std::move(made->report));
+    }
+    return {};
+  }
+
+  bool is_worth_a_causal_profile(const Evaluation& evaluation, const EvaluateOptions& how) const {
+    if (task_.profile.when != ProfileTask::When::promising) return task_.profile.when == ProfileTask::When::always;
+    return evaluation.id == kBaselineId || evaluation.benchmark->speedup() >= how.bar;
+  }
+
   /// Builds and tests once more with the sanitizers, in a workspace of its own.
   Result<std::optional<Fate>> sanitize(const SourceTree& tree, Evaluation& evaluation, const std::stop_token& stop) {
     if (!task_.sanitize.on || !is_on("sanitizer")) return std::optional<Fate>{};
@@ -261,6 +282,9 @@ class LocalEvaluator final : public Evaluator {
         return evaluation;
       }
       evaluation.benchmark = std::move(outcome->benchmark);
+    }
+    if (auto profiled = profile(*baselines_.front(), baseline_tree_, {}, evaluation, stop); !profiled) {
+      return profiled.error();
     }
     Result<std::optional<Fate>> sanitized = sanitize(baseline_tree_, evaluation, stop);
     if (!sanitized) return sanitized.error();
@@ -383,11 +407,13 @@ class LocalEvaluator final : public Evaluator {
     EvaluationStatus status = EvaluationStatus::passed;
     std::string reason;
     std::optional<BenchmarkResult> benchmark;
+    Profile profile;
     std::vector<GateReport> gates;
   };
 
   std::string digest_of(const Slot& slot) const {
-    const std::filesystem::path program = program_of(slot.workspace.folder(), task_.benchmark.run.command);
+    const std::filesystem::path program =
+        slot.workspace.folder() / split_assignments(task_.benchmark.run.command).program;
     return binary_digest_of_file(program).value_or("");
   }
 
@@ -401,8 +427,9 @@ class LocalEvaluator final : public Evaluator {
     const bool is_worth = !fate || fate->status == EvaluationStatus::rejected_by_gate;
     if (program.empty() || !is_worth) return;
     const std::lock_guard lock(measurements_mutex_);
-    measurements_.emplace(program, Measurement{evaluation.id, fate ? fate->status : EvaluationStatus::passed,
-                                               fate ? fate->reason : "", evaluation.benchmark, evaluation.gates});
+    measurements_.emplace(
+        program, Measurement{evaluation.id, fate ? fate->status : EvaluationStatus::passed, fate ? fate->reason : "",
+                             evaluation.benchmark, evaluation.profile, evaluation.gates});
   }
 
   // ---- Small things
@@ -423,6 +450,7 @@ class LocalEvaluator final : public Evaluator {
   Lanes& lanes_;
   const LocalEvaluatorOptions options_;
   const StageRunner runner_;
+  std::optional<Profiler> profiler_;  ///< With LocalEvaluatorOptions::profiles.
 
   WorkspacePool pool_;  ///< Before all that may hold a slot.
 

@@ -23,6 +23,7 @@ struct LocalEvaluatorOptions {
   /// A candidate whose benchmark program is, byte for byte of code and data, one that was measured before gets that
   /// measurement. Which of two was first is chance where several are evaluated at once.
   bool reuses_measurements = true;
+  bool profiles = false;  ///< As Task::profile says.
 };
 
 /// Workspaces are made when first needed. Each lane has a baseline of its own, built once, for the pairs.

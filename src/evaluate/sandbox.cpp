@@ -32,7 +32,10 @@ constexpr int kFilterNumber = 7;
 constexpr int kShellNumber = 8;
 constexpr int kReportNumber = 9;
 
+constexpr const char* kOwnFolder = "/run/aiopt/";
 constexpr const char* kShellInside = "/run/aiopt/sh";
+/// The system's shell once more, by which its processes can be told from the command's.
+constexpr const char* kStartShell = "/run/aiopt/start/sh";
 constexpr std::size_t kReportBytes = 64 << 10;
 
 constexpr std::array kAlwaysHidden = {"/home", "/root", "/run"};
@@ -290,6 +293,7 @@ class Mounts {
     }
     // Executable and no more: see class Sandbox.
     add({"--perms", "0111", "--ro-bind-data", std::to_string(kShellNumber), kShellInside});
+    add({"--ro-bind", "/bin/sh", kStartShell});
     add(std::move(sealed));
     return arguments;
   }
@@ -393,6 +397,9 @@ Result<Sandbox> Sandbox::probe(SandboxMode mode) {
 
 Result<void> Sandbox::set_up() {
   bwrap_ = found_in_path("bwrap");
+  std::error_code failure;
+  // As the kernel names it to a profiler.
+  if (const fs::path real = fs::canonical(bwrap_, failure); !failure) bwrap_ = real;
   if (bwrap_.empty()) return refused("bwrap is not there");
   auto filter = make_seccomp_filter();
   if (!filter) return filter.error();
@@ -473,7 +480,7 @@ Result<SandboxedCommand> Sandbox::enclose(const SandboxPolicy& policy) const {
     for (const char* folder : kProcFolders) add({"--ro-bind-try", folder, folder});
   }
   add(mounts.arguments(policy.temporary_bytes));
-  add({"--remount-ro", "/dev", "--chdir", workspace, "--seccomp", std::to_string(kFilterNumber), "--", "/bin/sh",
+  add({"--remount-ro", "/dev", "--chdir", workspace, "--seccomp", std::to_string(kFilterNumber), "--", kStartShell,
        "-c"});
   const bool is_limited = policy.processes != 0 && !process_limit_option_.empty();
   wrapper.push_back(
@@ -489,6 +496,10 @@ Result<SandboxedCommand> Sandbox::enclose(const SandboxPolicy& policy) const {
   }
   sandboxed.variables = {{"HOME", workspace}, {"CCACHE_DISABLE", "1"}};
   return sandboxed;
+}
+
+bool Sandbox::is_own_program(std::string_view path) const {
+  return is_active() && (path == bwrap_.native() || path.starts_with(kOwnFolder));
 }
 
 std::vector<std::string> sandboxed_arguments(const SandboxedCommand& sandboxed, std::string_view line) {

@@ -84,6 +84,8 @@ class Sandbox {
   bool is_active() const { return !bwrap_.empty(); }
   /// One line to show once; empty unless `automatic` found that it does not work.
   const std::string& warning() const { return warning_; }
+  /// Whether the sandbox itself runs this file, as a process inside sees its path. A command can run it as well.
+  bool is_own_program(std::string_view path) const;
 
   /// @return invalid_argument: the workspace is not absolute, is /, or is not there. io.
   Result<SandboxedCommand> enclose(const SandboxPolicy& policy) const;

@@ -56,6 +56,8 @@ Result<StageRun> StageRunner::run(Stage stage, const StageCommand& stage_command
   command.limits = rules_.limits;
   command.count_threads = stage == Stage::benchmark;
   command.count_syncs = stage == Stage::benchmark;
+  command.sync_delay = setting.sync_delay;
+  command.before_start = setting.before_start;
   command.no_new_privileges = !sandbox_.is_active();
   apply(*enclosed, command);
   command.wrapper = enclosed->wrapper;

@@ -2,7 +2,9 @@
 
 #pragma once
 
+#include <chrono>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <stop_token>
 #include <string>
@@ -32,6 +34,8 @@ struct StageSetting {
   Tripwire* tripwire = nullptr;  ///< Of the workspace; may be null. Asked when the command has ended.
   std::vector<int> cpus;         ///< None: wherever.
   std::map<std::string, std::string> variables;
+  std::chrono::microseconds sync_delay{0};  ///< See Command, the next too.
+  std::function<void(pid_t)> before_start = nullptr;
 };
 
 /// A stage's command once it has ended.
@@ -53,6 +57,7 @@ class StageRunner {
   /// @return cancelled if `stop` was requested.
   Result<StageRun> run(Stage stage, const StageCommand& stage_command, const StageSetting& setting,
                        std::stop_token stop) const;
+  const Sandbox& sandbox() const { return sandbox_; }
 
  private:
   const Sandbox& sandbox_;

@@ -40,6 +40,11 @@ std::optional<CausalFitnessInputs> inputs_of(const Evaluation& evaluation, const
   if (!(inputs.baseline_throughput_ops_sec > 0)) return std::nullopt;
   if (!baseline_latency_us) inputs.latency_us.reset();
   inputs.baseline_latency_us = baseline_latency_us.value_or(0.0);
+  if (evaluation.profile.causal) inputs.max_speedup_pct = evaluation.profile.causal->max_speedup;
+  if (evaluation.profile.off_cpu && baseline.profile.off_cpu) {
+    inputs.offcpu_ratio = evaluation.profile.off_cpu->ratio;
+    inputs.baseline_offcpu_ratio = baseline.profile.off_cpu->ratio;
+  }
   return inputs;
 }
 

@@ -114,19 +114,19 @@ double theil_sen_slope(const std::vector<double>& levels) {
 }
 
 /// A drift in logarithms, and the noise that is left without it.
-struct Found {
+struct FoundDrift {
   Drift drift;
   double noise = 0.0;
 };
 
-std::optional<Found> counted(Drift drift, double log_size, const std::vector<double>& rest) {
+std::optional<FoundDrift> counted(Drift drift, double log_size, const std::vector<double>& rest) {
   const double noise = robust_sd(rest);
   if (drift.p_value >= kDriftLevel || std::abs(log_size) <= noise) return std::nullopt;
   drift.size = std::expm1(log_size);
-  return Found{drift, noise};
+  return FoundDrift{drift, noise};
 }
 
-std::optional<Found> find_step(const std::vector<double>& levels) {
+std::optional<FoundDrift> find_step(const std::vector<double>& levels) {
   const Split split = widest_split(levels);
   if (split.at == 0) return std::nullopt;
   const auto middle = levels.begin() + static_cast<std::ptrdiff_t>(split.at);
@@ -138,7 +138,7 @@ std::optional<Found> find_step(const std::vector<double>& levels) {
   return counted({.kind = Drift::Kind::step, .size = 0.0, .since = split.at, .p_value = p_value}, after - before, rest);
 }
 
-std::optional<Found> find_trend(const std::vector<double>& levels) {
+std::optional<FoundDrift> find_trend(const std::vector<double>& levels) {
   const double slope = theil_sen_slope(levels);
   std::vector<double> rest = levels;
   for (std::size_t i = 0; i < rest.size(); ++i) rest[i] -= slope * static_cast<double>(i);
@@ -181,8 +181,8 @@ std::optional<Drift> find_drift(std::span<const double> throughputs) {
     assert(throughput > 0.0 && std::isfinite(throughput));
     levels.push_back(std::log(throughput));
   }
-  const std::optional<Found> step = find_step(levels);
-  const std::optional<Found> trend = find_trend(levels);
+  const std::optional<FoundDrift> step = find_step(levels);
+  const std::optional<FoundDrift> trend = find_trend(levels);
   if (!step && !trend) return std::nullopt;
   if (!trend) return step->drift;
   if (!step) return trend->drift;

@@ -14,6 +14,8 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "prompt/bottleneck_card.hpp"
+#include "prompt/markdown_text.hpp"
 #include "prompt/prompt_library.hpp"
 #include "prompt/template.hpp"
 #include "prompt/tree_changes.hpp"
@@ -28,49 +30,12 @@ constexpr std::size_t kFailureReasonBytes = 1000;
 constexpr std::size_t kFailurePatchBytes = 1500;
 constexpr std::size_t kMaxElites = 2;
 constexpr std::size_t kElitePatchBytes = 3000;
-constexpr std::size_t kMaxInlineBytes = 300;
 constexpr std::size_t kMaxCutFilesNamed = 100;
-
-/// Text from outside that stands within a line: cannot begin a line, a fence or a code span of its own.
-std::string inline_text(std::string_view text) {
-  std::string line(text.substr(0, kMaxInlineBytes));
-  for (char& c : line) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-    if (c == '`') c = '\'';
-  }
-  return line;
-}
-
-/// Text from outside in a code fence that is longer than any run of backticks within: it cannot end it.
-std::string fenced(std::string_view text, std::string_view language = "") {
-  std::size_t longest = 2;
-  std::size_t run = 0;
-  for (const char c : text) {
-    run = c == '`' ? run + 1 : 0;
-    longest = std::max(longest, run);
-  }
-  const std::string fence(longest + 1, '`');
-  std::string block;
-  block.reserve(text.size() + 2 * fence.size() + language.size() + 3);
-  block.append(fence).append(language).append("\n").append(text);
-  if (!text.empty() && text.back() != '\n') block += '\n';
-  return block += fence;
-}
 
 /// JSON can carry nothing but UTF-8. Nearly every message is ASCII, and looking costs a tenth of rewriting.
 ChatMessage message(const char* role, std::string text) {
   const bool ascii = std::none_of(text.begin(), text.end(), [](char c) { return (c & 0x80) != 0; });
   return {role, ascii ? std::move(text) : valid_utf8(text)};
-}
-
-std::string_view language_of(std::string_view path) {
-  const std::size_t dot = path.rfind('.');
-  const std::string_view ending = dot == std::string_view::npos ? "" : path.substr(dot + 1);
-  if (ending == "c") return "c";
-  for (const std::string_view cpp : {"cc", "cpp", "cxx", "h", "hh", "hpp", "hxx", "inl", "ipp"}) {
-    if (ending == cpp) return "cpp";
-  }
-  return "";
 }
 
 std::string number(double value) {
@@ -168,7 +133,9 @@ std::vector<const SourceTree::value_type*> by_importance(const PromptContext& co
   return files;
 }
 
-void add_source(const PromptContext& context, TemplateValues& values) {
+/// @return the paths of those that are shown whole; they live in the parent's tree
+std::set<std::string_view> add_source(const PromptContext& context, TemplateValues& values) {
+  std::set<std::string_view> whole;
   std::map<std::string_view, std::string> shown;  // By path, whole or shortened.
   std::size_t left = kSourceBudgetBytes;
   std::vector<TemplateValues>& cut = values.lists["cut_files"];
@@ -177,6 +144,7 @@ void add_source(const PromptContext& context, TemplateValues& values) {
     if (text.size() <= left) {
       left -= text.size();
       shown.emplace(file->first, text);
+      whole.insert(file->first);
       continue;
     }
     // Something has to be shown, even of a task whose every file is too long.
@@ -193,6 +161,18 @@ void add_source(const PromptContext& context, TemplateValues& values) {
   for (const auto& [path, text] : shown) {
     files.push_back({{{"file_path", inline_text(path)}, {"file_text", fenced(text, language_of(path))}}, {}});
   }
+  return whole;
+}
+
+void add_bottleneck(const PromptContext& context, std::set<std::string_view> shown_files, TemplateValues& values) {
+  CardContext card{context.parent.evaluation->profile, context.parent.candidate->tree};
+  if (context.parents_parent != nullptr) {
+    card.previous = &context.parents_parent->profile;
+    card.previous_id = context.parents_parent->id;
+  }
+  card.edits = context.edits;
+  card.shown_files = std::move(shown_files);
+  values.texts["bottleneck"] = bottleneck_card(card);
 }
 
 void add_failures(const PromptContext& context, TemplateValues& values) {
@@ -263,7 +243,7 @@ Result<std::vector<ChatMessage>> PromptBuilder::build(const std::string& prompt,
   system += impl_->library.find(kSystemPrompt)->render(values);
 
   add_measures(context, values.texts);
-  add_source(context, values);
+  add_bottleneck(context, add_source(context, values), values);
   add_failures(context, values);
   add_elites(context, values);
   return std::vector<ChatMessage>{message("system", std::move(system)), message("user", question->render(values))};

@@ -14,6 +14,8 @@
 #include <aiopt/result.hpp>
 #include <aiopt/task.hpp>
 
+#include "prompt/predicted_edit.hpp"
+
 namespace aiopt {
 
 /// A candidate that failed, as the prompt tells of it.
@@ -33,6 +35,10 @@ struct PromptContext {
   const std::deque<Failure>& failures;  ///< The last ones, oldest first.
   /// What "changed" is said against; without it other elites are compared with the parent.
   const SourceTree* baseline_tree = nullptr;
+  /// Of the program that the parent was made from: its profile is what the bottleneck card compares with. Null for the
+  /// baseline, or if it is not at hand.
+  const Evaluation* parents_parent = nullptr;
+  std::vector<PredictedEdit> edits = {};  ///< For the card, oldest first: see predicted_edit().
 };
 
 /// Reads the texts once. Thread-compatible.

@@ -52,6 +52,7 @@ std::vector<std::string> question_names() {
                            "off_cpu",
                            "baseline_off_cpu",
                            "cell",
+                           "bottleneck",
                            "files",
                            "file_path",
                            "file_text",

@@ -598,4 +598,19 @@ const FunctionSpan* function_at(const std::vector<FunctionSpan>& functions, std:
   return offset < span.end ? &span : nullptr;
 }
 
+std::string function_at_line(std::string_view text, int line) {
+  if (line < 1) return "";
+  std::size_t offset = 0;
+  for (int at = 1; at < line; ++at) {
+    offset = text.find('\n', offset);
+    if (offset == std::string_view::npos) return "";
+    ++offset;
+  }
+  // What stands on the line, not the white space before it.
+  offset = text.find_first_not_of(" \t", offset);
+  const std::vector<FunctionSpan> functions = find_functions(text);
+  const FunctionSpan* function = function_at(functions, offset);
+  return function != nullptr ? function->name : "";
+}
+
 }  // namespace aiopt

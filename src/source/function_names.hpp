@@ -24,4 +24,7 @@ std::vector<FunctionSpan> find_functions(std::string_view text, std::size_t unti
 /// The span that holds `offset`, or null.
 const FunctionSpan* function_at(const std::vector<FunctionSpan>& functions, std::size_t offset);
 
+/// The name of the function that holds what stands on that line, from 1; empty where none does.
+std::string function_at_line(std::string_view text, int line);
+
 }  // namespace aiopt

@@ -12,6 +12,7 @@
 
 #include "base/text.hpp"
 #include "core/evaluation_json.hpp"
+#include "core/profile_json.hpp"
 #include "store/binder.hpp"
 #include "store/row.hpp"
 #include "store/schema.hpp"
@@ -32,16 +33,18 @@ enum class PatchPlace { none, here, as_before };
 constexpr const char* kInsertEvaluation =
     "INSERT INTO evaluation (told, id, parent, island, emitter, asked_after, ask, patch_is, patch, exact_is, exact, "
     "patch_reason, model, prompt_tokens, completion_tokens, latency_ms, tree_sha256, generation, changed_function, "
-    "status, reason, reused_from, benchmark, gates, objective, standard_error, measures, add_status, add_cell, "
+    "status, reason, reused_from, benchmark, profile, gates, objective, standard_error, measures, add_status, "
+    "add_cell, "
     "add_improvement, run_seconds, "
     "rng) "
-    "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 #define AIOPT_EVALUATION_COLUMNS                                                                                      \
   "SELECT e.told, e.id, e.parent, e.island, e.emitter, e.asked_after, coalesce(e.ask, a.ask), e.patch_is, e.patch, "  \
   "e.exact_is, e.exact, e.patch_reason, e.model, e.prompt_tokens, e.completion_tokens, e.latency_ms, e.tree_sha256, " \
-  "e.generation, e.changed_function, e.status, e.reason, e.reused_from, e.benchmark, e.gates, e.objective, "          \
-  "e.standard_error, e.measures, e.add_status, e.add_cell, e.add_improvement, e.run_seconds FROM evaluation e LEFT "  \
+  "e.generation, e.changed_function, e.status, e.reason, e.reused_from, e.benchmark, e.profile, e.gates, "            \
+  "e.objective, e.standard_error, e.measures, e.add_status, e.add_cell, e.add_improvement, e.run_seconds FROM "       \
+  "evaluation e LEFT "                                                                                                \
   "JOIN ask a ON a.id = e.id "
 
 enum Column {
@@ -68,6 +71,7 @@ enum Column {
   kReason,
   kReusedFrom,
   kBenchmark,
+  kProfile,
   kGates,
   kObjective,
   kStandardError,
@@ -150,6 +154,10 @@ bool reads_as_benchmark(std::string_view json) {
   return benchmark_from_json(json).has_value();
 }
 
+bool reads_as_profile(std::string_view json) {
+  return profile_from_json(json).has_value();
+}
+
 /// The JSON columns of an evaluation. A patch is written once, however often it is the same.
 struct EvaluationJson {
   std::optional<std::string> ask;
@@ -158,6 +166,7 @@ struct EvaluationJson {
   PatchPlace exact_is = PatchPlace::none;
   std::optional<std::string> exact;
   std::optional<std::string> benchmark;
+  std::optional<std::string> profile;
   std::optional<std::string> gates;
   std::optional<std::string> measures;
 };
@@ -211,6 +220,11 @@ Result<EvaluationJson> to_json(const StoredEvaluation& evaluation, const std::ve
       return cannot_store(evaluation, "its benchmark reported too many metrics");
     }
   }
+  const Profile& profile = evaluation.evaluation.profile;
+  if (profile.off_cpu || profile.causal) {
+    json.profile = profile_to_json(profile);
+    if (!can_be_read_back(*json.profile, reads_as_profile)) return cannot_store(evaluation, "its profile is too large");
+  }
   if (!evaluation.evaluation.gates.empty()) json.gates = bounded_gates(evaluation.evaluation.gates);
   if (evaluation.fitness) json.measures = measures_to_json(axes, evaluation.fitness->measures);
   return json;
@@ -248,6 +262,7 @@ void bind_outcome(Binder& bind, const StoredEvaluation& stored, const Evaluation
     bind.null();
   }
   bind_packed(bind, json.benchmark);
+  bind_packed(bind, json.profile);
   bind_packed(bind, json.gates);
   if (stored.fitness) {
     bind.real(stored.fitness->objective).real(stored.fitness->standard_error).text(*json.measures);
@@ -334,9 +349,10 @@ std::optional<AddResult> read_added(Row& row) {
 Evaluation read_outcome(Row& row, CandidateId id) {
   Evaluation evaluation;
   evaluation.id = id;
-  evaluation.status = read_enum(row, kStatus, EvaluationStatus::no_reply);
+  evaluation.status = read_enum(row, kStatus, EvaluationStatus::quarantined);
   evaluation.reason = row.packed(kReason);
   if (!row.is_null(kBenchmark)) evaluation.benchmark = row.take(benchmark_from_json(row.packed(kBenchmark)));
+  if (!row.is_null(kProfile)) evaluation.profile = row.take(profile_from_json(row.packed(kProfile)));
   if (!row.is_null(kGates)) evaluation.gates = row.take(gates_from_json(row.packed(kGates)));
   if (const auto reused_from = row.natural_or_null(kReusedFrom)) evaluation.reused_from = CandidateId{*reused_from};
   return evaluation;

@@ -77,6 +77,7 @@ constexpr std::array<Table, 8> kTables = {{
   reason ANY NOT NULL,
   reused_from INTEGER,
   benchmark ANY,
+  profile ANY,
   gates ANY,
   objective REAL,
   standard_error REAL,

@@ -12,7 +12,7 @@
 namespace aiopt {
 
 /// PRAGMA user_version. A change of any table takes the next number.
-inline constexpr std::uint32_t kRunFormat = 2;
+inline constexpr std::uint32_t kRunFormat = 3;
 
 /// Stage reports are numbered kStagesPerEvaluation * told + position.
 inline constexpr std::int64_t kStagesPerEvaluation = 64;

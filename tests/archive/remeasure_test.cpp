@@ -19,20 +19,20 @@ std::shared_ptr<const Evaluation> with_pairs(std::size_t pairs) {
   return std::make_shared<const Evaluation>(std::move(evaluation));
 }
 
-struct Row {
+struct ElitesRow {
   double objective;
   std::size_t pairs;
 };
 
 /// Candidates 1, 2, 3, ..., each in a cell of its own, the last in the first cell.
-std::unique_ptr<Archive> archive_of(const std::vector<Row>& rows) {
+std::unique_ptr<Archive> archive_of(const std::vector<ElitesRow>& rows) {
   Axis axis;
   axis.measure = "place";
   axis.cells = 20;
   axis.upper = 20.0;
   auto archive = make_grid_archive({axis}, 2);
   std::uint64_t id = 0;
-  for (const Row& row : rows) {
+  for (const ElitesRow& row : rows) {
     auto candidate = std::make_shared<Candidate>();
     candidate->id = CandidateId{++id};
     const double place = 20.5 - static_cast<double>(id);

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "base/text.hpp"
 #include "core/init_yaml.hpp"
 #include "core/task_yaml.hpp"
+#include "profile/coz.hpp"
 
 using namespace aiopt;
 
@@ -229,4 +231,20 @@ TEST_CASE("a folder without sources to change gets no task") {
   CHECK(yaml.error().code == Error::Code::invalid_argument);
   CHECK(yaml.error().message.find("no C or C++ sources") != std::string::npos);
   CHECK(initial_task_yaml(tree.path() / "none").error().code == Error::Code::not_found);
+}
+
+TEST_CASE("the first task is ready for full mode: archive by profiles, and the flags that coz needs") {
+  const Tree tree;
+  tree.add("main.cc");
+  const Task task = tree.task();
+  REQUIRE(task.axes.size() == 2);
+  CHECK(task.axes[0].measure == "offcpu_ratio");
+  CHECK(task.axes[1].measure == "causal_hotspot");
+  CHECK(task.profile.command.empty());
+  CHECK(task.profile.offcpu_duration == std::chrono::seconds(30));
+  CHECK(task.profile.causal_duration == std::chrono::seconds(60));
+  CHECK(task.profile.when == ProfileTask::When::promising);
+  // core may not include profile: the text is there twice.
+  CHECK(tree.yaml().find("CXXFLAGS='-O2 " + std::string(kCozFlagsOfGcc) + "'") != std::string::npos);
+  CHECK(tree.yaml().find("LDFLAGS='" + std::string(kCozLinkFlags) + "'") != std::string::npos);
 }

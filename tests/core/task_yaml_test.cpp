@@ -248,7 +248,7 @@ TEST_CASE("a minimal task file gets the defaults") {
   REQUIRE(task.axes.size() == 2);
   CHECK(task.axes[0].measure == "offcpu_ratio");
   CHECK(task.axes[0].cells == 10);
-  CHECK(task.axes[1].measure == "function");
+  CHECK(task.axes[1].measure == "causal_hotspot");
   CHECK(task.axes[1].kind == Axis::Kind::category);
   CHECK(task.axes[1].cells == 64);
   CHECK(task.fitness.throughput_weight == 0.30);
@@ -347,15 +347,14 @@ constexpr Broken kBrokenAdditions[] = {
     {"fitness: [causal]", "task.yaml:5: 'fitness' must be a name or {name, weights, caps}, not a list"},
     {"archive: {}", "task.yaml:5: 'archive' has no axis"},
     {"archive: [a]", "task.yaml:5: 'archive' must be a map from measure to cells, not a list"},
-    {"archive:\n  causal_hotspot: auto",
-     "task.yaml:6: the axis 'causal_hotspot' needs full mode, which this version does not have; use 'function'"},
     {"archive: {offcpu_ratio: 0}", "task.yaml:5: 'offcpu_ratio' must be a whole number from 1 to 1000000, not '0'"},
     {"archive: {offcpu_ration: 3}",
      "task.yaml:5: unknown short form of axis 'offcpu_ration'; did you mean 'offcpu_ratio'?"},
     {"archive: {ops: {cells: 3}}", "task.yaml:5: the axis 'ops' needs 'lower' and 'upper'"},
     {"archive: {ops: {cells: 3, lower: 2, upper: 2}}", "task.yaml:5: the axis 'ops' must have 'lower' below 'upper'"},
     {"archive: {ops: {lower: 0, upper: 2}}", "task.yaml:5: key 'cells' is missing in 'ops': how many there are"},
-    {"archive: {ops: {category: 3}}", "task.yaml:5: only the axis 'function' has categories"},
+    {"archive: {ops: {category: 3}}",
+     "task.yaml:5: only the axes function, causal_hotspot, offcpu_class, offcpu_function have categories"},
     {"archive: {function: many}",
      "task.yaml:5: 'function' must be auto, a number of cells or {category: N}, not 'many'"},
     {"emitters: []", "task.yaml:5: 'emitters' is empty; leave it out for the default"},
@@ -386,9 +385,14 @@ constexpr Broken kBrokenAdditions[] = {
     {"llm: {models: [{name: a, weight: 0}]}", "task.yaml:5: the weights of 'models' are all 0"},
     {"llm: {models: []}", "task.yaml:5: 'models' is empty; leave it out for the default"},
     {"llm: {models: {a: 1}}", "task.yaml:5: 'models' must be a list of {name, weight}, not a map"},
-    {"profile: fast", "task.yaml:5: 'profile' must be a map of keys, not text"},
+    {"profile: fast", "task.yaml:5: 'profile' must be {command, offcpu, causal}, not text"},
     {"profile: {offcpu: {duration: long}}",
      "task.yaml:5: 'duration' must be a time of at most 168h, like 500ms, 300s, 2m or 1h, not 'long'"},
+    {"profile: {offcpu: {duration: 300ms}}", "task.yaml:5: a profile of less than 1s says nothing"},
+    {"profile: {offcpu: {provider: perv}}", "task.yaml:5: unknown provider 'perv'; did you mean 'perf'?"},
+    {"profile: {offcpu: {idle: loop}}",
+     "task.yaml:5: 'idle' must be a list of functions, like [\"*::BGThread\"], not text"},
+    {"profile: {when: sometimes}", "task.yaml:5: unknown time to profile 'sometimes'; known: always, promising, never"},
     {"profile: {casual: {}}", "task.yaml:5: unknown key 'casual'; did you mean 'causal'?"},
     {"max_patch_bytes: 0", "task.yaml:5: 'max_patch_bytes' must be a whole number from 1 to 67108864, not '0'"},
     {"---\nname: x", "task.yaml:5: a second document begins here; only one is read"},
@@ -446,6 +450,39 @@ constexpr Broken kBrokenFiles[] = {
 };
 
 }  // namespace
+
+TEST_CASE("what a task says of profiles is kept, and what it does not say is as for a database") {
+  const TaskFolder folder;
+  const Task said = folder.task(minimal_with(
+      "profile:\n  command: ./long\n  when: always\n  offcpu: {duration: 4s, provider: sampler, idle: [\"*::loop\"]}\n"
+      "  causal: {duration: 20s, provider: coz, progress: op}\n"));
+  CHECK(said.profile.command == "./long");
+  CHECK(said.profile.when == ProfileTask::When::always);
+  CHECK(said.profile.offcpu_duration == 4s);
+  CHECK(said.profile.offcpu_provider == "sampler");
+  CHECK(said.profile.idle == std::vector<std::string>{"*::loop"});
+  CHECK(said.profile.causal_duration == 20s);
+  CHECK(said.profile.causal_provider == "coz");
+  CHECK(said.profile.progress == "op");
+
+  const Task silent = folder.task(minimal_with(""));
+  CHECK(silent.profile.command.empty());
+  CHECK(silent.profile.when == ProfileTask::When::promising);
+  CHECK(silent.profile.offcpu_duration == 30s);
+  CHECK(silent.profile.causal_duration == 60s);
+  CHECK(silent.profile.offcpu_provider == "auto");
+}
+
+TEST_CASE("axes of names have a cell for each name") {
+  const TaskFolder folder;
+  const Task task =
+      folder.task(minimal_with("archive: {causal_hotspot: auto, offcpu_class: 4, offcpu_function: {category: 9}}"));
+  REQUIRE(task.axes.size() == 3);
+  for (const Axis& axis : task.axes) CHECK(axis.kind == Axis::Kind::category);
+  CHECK(task.axes[0].measure == "causal_hotspot");
+  CHECK(task.axes[1].cells == 4);
+  CHECK(task.axes[2].cells == 9);
+}
 
 TEST_CASE("each mistake in a task file is one line that names its place") {
   const TaskFolder folder;

@@ -125,7 +125,7 @@ TEST_CASE("a broken command line is a usage error that names the nearest thing t
       {{"resume", "run", "--iterations=-1"}, 2, "--iterations"},
       {{"best", "run", "--apply", "nowhere"}, 2, "nowhere"},
       {{"init", "nowhere"}, 2, "nowhere"},
-      {{"evolve", "tiny", "--mode=full"}, 1, "--mode=fast"},
+      {{"evolve", "tiny", "--mode=hybrid"}, 2, "--mode"},
       {{"evolve", "nowhere"}, 1, "nowhere"},
       {{"evolve", "tiny", "--emitter=llm"}, 1, "--api-base"},
       {{"evolve", "tiny", "--emitter=patch_pool"}, 1, "patches"},

@@ -34,8 +34,9 @@ nlohmann::json json_of(const ProgramResult& result) {
 /// A finished run of the constants emitter in folder/run.
 void make_run(const TemporaryFolder& folder) {
   make_tiny_task(folder.path());
-  const ProgramResult run =
-      run_aiopt({"evolve", "tiny", "--iterations=25", "--run=run", "--seed=3", "--window=1"}, folder.path());
+  const ProgramResult run = run_aiopt({"evolve", "tiny", "--iterations=25", "--run=run", "--seed=3", "--window=1",
+                                       "--claim-pairs=2", "--claim-candidates=1"},
+                                      folder.path());
   INFO(run.all);
   REQUIRE(run.exit_code == 0);
   CHECK(run.all.find("no endpoint given") != std::string::npos);
@@ -275,7 +276,8 @@ TEST_CASE("doctor says of everything that measuring and containment need whether
     return found;
   };
   for (const char* name : {"processors", "ccache", "bubblewrap", "user namespaces", "cgroup limits", "perf",
-                           "perf events", "fsync count", "machine"}) {
+                           "perf events", "fsync count", "wait sampler", "wait stacks", "wake-ups", "kernel symbols",
+                           "libc symbols", "coz", "bperf", "bcoz", "machine"}) {
     CAPTURE(name);
     REQUIRE(named(name).size() == 1);
     const nlohmann::json finding = named(name)[0];
@@ -310,6 +312,7 @@ TEST_CASE("doctor says where a sandbox, ccache and perf come from, and works wit
                      "                    -> apt-get install bubblewrap\n") != std::string::npos);
   CHECK(without.find("-> apt-get install ccache\n") != std::string::npos);
   CHECK(without.find("-> apt-get install linux-perf\n") != std::string::npos);
+  CHECK(without.find("-> apt-get install coz-profiler\n") != std::string::npos);
 
   // One that is there and is refused its namespaces.
   const auto bwrap = folder.path() / "bin" / "bwrap";
@@ -319,6 +322,28 @@ TEST_CASE("doctor says where a sandbox, ccache and perf come from, and works wit
   INFO(refused);
   CHECK(refused.find("it does not start: bwrap: No permissions to create new namespace\n") != std::string::npos);
   CHECK(refused.find("apt-get install bubblewrap") == std::string::npos);
+}
+
+TEST_CASE("doctor says what keeps coz from profiling a task's program, and how to build it") {
+  const TemporaryFolder folder;
+  const std::filesystem::path task = make_tiny_task(folder.path()) / "task.yaml";
+  const std::string yaml = *read_file(task) + "profile: {command: ./bench --seconds=9}\n";
+  REQUIRE(write_file_atomic(task, yaml).has_value());
+  const auto doctor = [&] {
+    const ProgramResult result = run_aiopt({"doctor", "tiny"}, folder.path());
+    CHECK(result.exit_code == 0);
+    return result.out;
+  };
+  const std::string before = doctor();
+  INFO(before);
+  CHECK(before.find("-   coz on task     ./bench is not built in ") != std::string::npos);
+  CHECK(before.find("-> build it with CXXFLAGS='-O2 -g -gdwarf-4 ") != std::string::npos);
+
+  std::filesystem::copy_file("/bin/true", folder.path() / "tiny" / "bench");
+  const std::string stripped = doctor();
+  INFO(stripped);
+  CHECK(stripped.find("/bench has no progress point\n                    -> include coz.h") != std::string::npos);
+  CHECK(stripped.find("\n                    -> build with -g -gdwarf-4 ") != std::string::npos);
 }
 
 TEST_CASE("list names what there is") {

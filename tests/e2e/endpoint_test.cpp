@@ -120,25 +120,25 @@ TEST_CASE("recorded replies and a seed give the same export with 1, 2 and 4 work
   const auto task = make_tiny_task(folder.path()) / "task.yaml";
   const std::string yaml = *read_file(task);
   std::ofstream(task) << yaml.substr(0, yaml.find("archive:"));
-  const ProgramResult recorded =
-      run_aiopt({"evolve", "tiny", "--api-base", endpoint.api_base(), "--model", "any", "--iterations=40",
-                 "--reproducible", "--run=recorded", "--record=replies.jsonl"},
-                folder.path());
+  const ProgramResult recorded = run_aiopt(
+      {"evolve", "tiny", "--api-base", endpoint.api_base(), "--model", "any", "--iterations=20", "--claim-pairs=2",
+       "--claim-candidates=1", "--reproducible", "--run=recorded", "--record=replies.jsonl"},
+      folder.path());
   INFO(recorded.all);
   REQUIRE(recorded.exit_code == 0);
   std::string first;
   for (const char* workers : {"1", "2", "4"}) {
-    const ProgramResult run =
-        run_aiopt({"evolve", "tiny", "--model", "any", "--iterations=40", "--reproducible", "--replay=replies.jsonl",
-                   "--workers", workers, "--run", fmt::format("run{}", workers)},
-                  folder.path());
+    const ProgramResult run = run_aiopt(
+        {"evolve", "tiny", "--model", "any", "--iterations=20", "--claim-pairs=2", "--claim-candidates=1",
+         "--reproducible", "--replay=replies.jsonl", "--workers", workers, "--run", fmt::format("run{}", workers)},
+        folder.path());
     INFO(run.all);
     REQUIRE(run.exit_code == 0);
     const ProgramResult exported = run_aiopt({"export", fmt::format("run{}", workers)}, folder.path());
     REQUIRE(exported.exit_code == 0);
     if (first.empty()) first = exported.out;
     CHECK(exported.out == first);
-    CHECK(std::count(exported.out.begin(), exported.out.end(), '\n') == 42);
+    CHECK(std::count(exported.out.begin(), exported.out.end(), '\n') == 22);
   }
 }
 
@@ -155,11 +155,11 @@ TEST_CASE("a run that is resumed from another folder still finds the files of --
     INFO(result.all);
     REQUIRE(result.exit_code == 0);
   };
-  run({"evolve", "tiny", "--api-base", endpoint.api_base(), "--model", "any", "--iterations=4", "--reproducible",
-       "--run=recorded", "--record=replies.jsonl"},
+  run({"evolve", "tiny", "--api-base", endpoint.api_base(), "--model", "any", "--iterations=4", "--claim-pairs=2",
+       "--claim-candidates=1", "--reproducible", "--run=recorded", "--record=replies.jsonl"},
       folder.path());
-  run({"evolve", "tiny", "--model", "any", "--iterations=4", "--reproducible", "--run=replayed",
-       "--replay=replies.jsonl"},
+  run({"evolve", "tiny", "--model", "any", "--iterations=4", "--claim-pairs=2", "--claim-candidates=1",
+       "--reproducible", "--run=replayed", "--replay=replies.jsonl"},
       folder.path());
   const std::size_t recorded = read_file(folder.path() / "replies.jsonl")->size();
   run({"resume", "../recorded", "--iterations=8"}, elsewhere);

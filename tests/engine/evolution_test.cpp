@@ -141,6 +141,33 @@ Result<ChatReply> reply_that_may_not_build(const ChatRequest& request, bool mend
   return reply;
 }
 
+TEST_CASE("a gain above what the baseline's profiles leave room for is quarantined: told, kept, and in no archive") {
+  std::uint64_t value = 100;
+  ScriptedChat chat([&](const ChatRequest&) { return reply_with_value(value += 50); });
+  SmallRun run;
+  // A line takes 0.8 of the time and gives back 0.3 of it: what is left allows twice the throughput.
+  CausalTarget line;
+  line.place = {"main", "main.cc", 2};
+  line.scope = "line";
+  line.share = 0.8;
+  line.curve = {{0.0, 0.0, 0.0, 0.0, 10}, {0.9, 0.2, 0.1, 0.3, 10}};
+  run.evaluator.profile.causal.emplace();
+  run.evaluator.profile.causal->targets = {line};
+  EvolutionOptions options = options_for(4, 1);
+  options.window = 1;
+  CHECK(end_of(run.run(*run.create_store(), chat, options)) == RunEnd::budget_spent);
+  CHECK(run.progress.outcomes ==
+        std::map<EvaluationStatus, std::uint64_t>{{EvaluationStatus::passed, 2}, {EvaluationStatus::quarantined, 2}});
+  CHECK(run.progress.best_speedup == doctest::Approx(2.0));
+  const auto stored = run.open_store()->evaluation(CandidateId{3});
+  REQUIRE(stored.has_value());
+  CHECK(stored->evaluation.status == EvaluationStatus::quarantined);
+  CHECK(stored->evaluation.reason.find("2.50x at least") != std::string::npos);
+  CHECK(stored->evaluation.benchmark.has_value());
+  CHECK_FALSE(stored->fitness.has_value());
+  CHECK_FALSE(stored->added.has_value());
+}
+
 TEST_CASE("a patch that does not build goes back to its model once, with its reply and what the build printed") {
   for (const bool mends : {true, false}) {
     ScriptedChat chat([&](const ChatRequest& request) { return reply_that_may_not_build(request, mends); });

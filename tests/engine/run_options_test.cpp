@@ -187,3 +187,46 @@ TEST_CASE("what is no JSON object is refused") {
     CHECK(refusal(json).starts_with("cannot read the options in run.db: "));
   }
 }
+
+namespace {
+
+std::vector<std::string> axes_for(std::vector<std::string> measures, Mode mode, bool reproducible = false) {
+  Task task;
+  for (std::string& measure : measures) task.axes.push_back({std::move(measure), Axis::Kind::linear, 10, 0.0, 1.0});
+  fit_axes(task, mode, reproducible);
+  std::vector<std::string> left;
+  for (const Axis& axis : task.axes) left.push_back(axis.measure);
+  return left;
+}
+
+}  // namespace
+
+TEST_CASE("the mode of a run is kept, and no other than there are is read") {
+  EvolutionOptions options;
+  options.mode = Mode::full;
+  options.window = 1;
+  Task task = some_task();
+  const std::string json = run_options_to_json(options, task);
+  const Result<EvolutionOptions> read = run_options_from_json(json, task);
+  REQUIRE(read);
+  CHECK(read->mode == Mode::full);
+  std::string other = json;
+  other.replace(other.find("\"full\""), 6, "\"slow\"");
+  CHECK_FALSE(run_options_from_json(other, task));
+}
+
+TEST_CASE("without profiles a hotspot is what the patch changed most, and what only profiles measure is no axis") {
+  using Names = std::vector<std::string>;
+  CHECK(axes_for({"offcpu_ratio", "causal_hotspot"}, Mode::full) == Names{"offcpu_ratio", "causal_hotspot"});
+  CHECK(axes_for({"offcpu_ratio", "causal_hotspot"}, Mode::fast) == Names{"offcpu_ratio", "function"});
+  CHECK(axes_for({"function", "causal_hotspot"}, Mode::fast) == Names{"function"});
+  CHECK(axes_for({"offcpu_class", "offcpu_function"}, Mode::fast) == Names{"function"});
+  CHECK(axes_for({"ops", "offcpu_class"}, Mode::fast) == Names{"ops"});
+}
+
+TEST_CASE("a reproducible run has no axis that the clock gives") {
+  using Names = std::vector<std::string>;
+  CHECK(axes_for({"offcpu_ratio", "causal_hotspot"}, Mode::fast, true) == Names{"function"});
+  CHECK(axes_for({"offcpu_ratio", "causal_hotspot", "offcpu_class"}, Mode::full, true) == Names{"function"});
+  CHECK(axes_for({"found_per_read"}, Mode::full, true) == Names{"found_per_read"});
+}

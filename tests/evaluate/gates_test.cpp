@@ -2,6 +2,8 @@
 
 #include "evaluate/gates.hpp"
 
+#include <chrono>
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -10,6 +12,9 @@
 #include <vector>
 
 namespace aiopt {
+
+using namespace std::chrono_literals;
+
 namespace {
 
 BenchmarkRun run_of(double operations, double claimed_seconds, double wall_seconds) {
@@ -146,6 +151,49 @@ TEST_CASE_FIXTURE(Fixture, "a file that each run leaves unsynced, and the unmodi
   for (RunWitness& witness : candidate.witnesses) witness.unsynced_bytes = {{"db/000007.log", 8192}};
   baseline.witnesses[2].unsynced_bytes = {{"db/000009.log", 4096}};
   CHECK(fired().empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a delay of syncs is twice what an operation takes, and none where that takes too long") {
+  task.benchmark.run.timeout = 300s;
+  // 16 writers and 6,400 operations a second: 2.5 ms each.
+  CHECK(doubting_delay(task, candidate) == 5ms);
+  for (BenchmarkRun& run : candidate.runs) run.throughput_ops_sec = 1e6;
+  CHECK(doubting_delay(task, candidate) == 2ms);
+  for (BenchmarkRun& run : candidate.runs) run.throughput_ops_sec = 640.0;
+  CHECK(doubting_delay(task, candidate) == 0ms);  // 640 times 50 ms.
+  for (BenchmarkRun& run : candidate.runs) run.throughput_ops_sec = 6400.0;
+  task.benchmark.run.timeout = 10s;
+  CHECK(doubting_delay(task, candidate) == 0ms);
+}
+
+TEST_CASE_FIXTURE(Fixture, "more operations a second than delayed syncs allow were not waited for") {
+  RunSeries slowed;
+  slowed.runs.push_back(run_of(640, 0.2, 0.25));  // 16 writers that wait 5 ms each make 3,200 a second.
+  slowed.witnesses.resize(1);
+  slowed.witnesses.front().delayed_syncs = 40;
+  CHECK_FALSE(check_waits(task, 5ms, slowed).fired);
+  slowed.runs.front() = run_of(640, 0.1, 0.35);
+  const GateReport report = check_waits(task, 5ms, slowed);
+  CHECK(report.fired);
+  CHECK(report.name == "syncs");
+  CHECK(
+      report.detail ==
+      "where each of 40 syncs took 5.0 ms longer it made 6400 operations a second; 16 writers that wait for them make "
+      "at most 3200");
+
+  // Not too many in all, for they are waited for at last; but not by those that asked for them.
+  slowed.runs.front() = run_of(640, 3.2, 0.35);
+  slowed.runs.front().metrics["fill.P50"] = 80.0;
+  const GateReport late = check_waits(task, 5ms, slowed);
+  CHECK(late.fired);
+  CHECK(late.detail == "where each of 40 syncs took 5.0 ms longer half of the operations took at most 0.1 ms");
+  slowed.runs.front().metrics["fill.P50"] = 5'100.0;
+  CHECK_FALSE(check_waits(task, 5ms, slowed).fired);
+
+  slowed.witnesses.front().delayed_syncs.reset();
+  CHECK_FALSE(check_waits(task, 5ms, slowed).fired);  // Nobody could delay them.
+  slowed.runs.clear();
+  CHECK(check_waits(task, 5ms, slowed).fired);  // It does not end well where syncs take long.
 }
 
 TEST_CASE_FIXTURE(Fixture, "operations that take a small part of what a sync takes are noticed") {

@@ -461,6 +461,77 @@ TEST_CASE_FIXTURE(CFixture, "the same program is not measured twice, whatever it
   CHECK(again.stages.back().stage == Stage::benchmark);
 }
 
+/// Four writers with 30 operations each, that do `put`; after a sem_post(&asked) another thread syncs, at some time.
+std::string writers(const std::string& put) {
+  const std::string syncs_late = put.find("sem_post") == std::string::npos ? "0" : "1";
+  return R"(
+#include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+enum { kWriters = 4, kOperations = 30 };
+static int file;
+static sem_t asked;
+static void* write_all(void* unused) {
+  for (int i = 0; i < kOperations; ++i) {
+    if (write(file, "record", 6) != 6) return unused;
+    )" + put +
+         R"(
+  }
+  return NULL;
+}
+static void* sync_later(void* unused) {
+  for (int i = 0; i < kWriters * kOperations; ++i) {
+    sem_wait(&asked);
+    fsync(file);
+  }
+  return unused;
+}
+int main(void) {
+  pthread_t writers[kWriters], late;
+  struct timespec begin, end;
+  file = open("log", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  sem_init(&asked, 0, 0);
+  clock_gettime(CLOCK_MONOTONIC, &begin);
+  for (int i = 0; i < kWriters; ++i) pthread_create(&writers[i], NULL, write_all, NULL);
+  if ()" +
+         syncs_late +
+         R"() pthread_create(&late, NULL, sync_later, NULL);
+  for (int i = 0; i < kWriters; ++i) pthread_join(writers[i], NULL);
+  clock_gettime(CLOCK_MONOTONIC, &end);
+  if ()" +
+         syncs_late +
+         R"() pthread_join(late, NULL);
+  double seconds = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) * 1e-9;
+  printf("operations: %d\nthroughput: %f\n", kWriters * kOperations, kWriters * kOperations / seconds);
+  return 0;
+}
+)";
+}
+
+TEST_CASE_FIXTURE(CFixture, "who does not wait for the syncs that it has made is found out, on a quick disk too") {
+  std::ofstream(task.source / "main.c") << writers("usleep(10000); fsync(file);");
+  Result<SourceTree> tree = load_source_tree(task.source, task.editable);
+  REQUIRE(tree);
+  baseline = *tree;
+  task.build.command = "${CC:-cc} -pthread -o program main.c";
+  task.benchmark.run.timeout = 60s;
+  task.benchmark.operations = "operations";
+  task.gates.writers = 4;
+  task.gates.off = {"clock", "after_clock"};  // Which catch it where a sync takes long.
+  task.data = {"log"};
+  make();
+  const Evaluation late = evaluate(1, writers("sem_post(&asked);"));
+  CHECK(late.status == EvaluationStatus::rejected_by_gate);
+  CHECK(fired(late) == "syncs");
+  CHECK_MESSAGE(late.reason.find("writers that wait for them") != std::string::npos, late.reason);
+
+  const Evaluation sound = evaluate(2, writers("fsync(file);"));
+  CHECK_MESSAGE(sound.status == EvaluationStatus::passed, sound.reason);
+}
+
 TEST_CASE_FIXTURE(CFixture, "what passes its tests and breaks under the sanitizers is rejected") {
   task.sanitize.on = true;
   make();

@@ -198,6 +198,22 @@ TEST_CASE("without pairs the baseline's own evaluation is compared with") {
   CHECK(make_causal_fitness({})->objective(passed({run(150, 20)}), passed({run(100, 30)})) == 1.25);
 }
 
+TEST_CASE("profiles give the causal and the off-CPU term, and count only where both sides have one") {
+  const auto fitness = make_causal_fitness({});
+  Evaluation baseline = passed({run(100)});
+  baseline.profile.off_cpu.emplace().ratio = 0.8;
+  baseline.profile.off_cpu->ratio_with_idle = 0.99;
+  Evaluation candidate = passed({run(100)});
+  candidate.profile.off_cpu.emplace().ratio = 0.4;
+  candidate.profile.causal.emplace().max_speedup = 40.0;
+  // .50 + .30 * (1 + 0.01 * 60) + .20 * (0.8 / 0.4)
+  CHECK(fitness->objective(candidate, baseline) == 1.38);
+  baseline.profile.off_cpu.reset();
+  CHECK(fitness->objective(candidate, baseline) == 1.18);
+  candidate.profile.causal->max_speedup = 0.0;  // Nothing credible was found: as without a profile.
+  CHECK(fitness->objective(candidate, baseline) == 1.0);
+}
+
 TEST_CASE("a latency that one side lacks leaves its term at 1") {
   const auto fitness = make_causal_fitness({});
   CHECK(fitness->objective(passed({run(200)}), passed({run(100, 30)})) == 1.3);

@@ -13,6 +13,7 @@
 #include "base/clock.hpp"
 #include "base/files.hpp"
 #include "base/text.hpp"
+#include "prompt/profiled_walkv.hpp"
 #include "prompt/prompt_library.hpp"
 #include "source/patch_parser.hpp"
 
@@ -139,6 +140,38 @@ TEST_CASE("the messages about the baseline are the golden ones") {
   run.task.description.clear();
   const PromptContext context{run.task, run.baseline, *run.baseline.evaluation, {}, run.failures, &run.tree};
   check_golden("diff_user_of_baseline.md", user_message(context));
+}
+
+TEST_CASE("the message about a profiled candidate is the golden one") {
+  WalkvRun run;
+  Elite profiled = elite_of(7, walkv_tree(), 1.25, "DbImpl::put");
+  Evaluation evaluation = *profiled.evaluation;
+  evaluation.profile = lock_bound_walkv();
+  profiled.evaluation = std::make_shared<const Evaluation>(std::move(evaluation));
+  Evaluation before;
+  before.id = CandidateId{5};
+  before.profile = walkv_before();
+  run.parent = profiled;
+  PromptContext context = run.context();
+  context.parents_parent = &before;
+  context.edits = {{CandidateId{5}, "DbImpl::put", 1.0, {0.31, 0.25, 0.36}, {0.12, 0.08, 0.15}}};
+  check_golden("diff_user_of_profiled.md", user_message(context));
+  CHECK(contains(user_message(context, "full_rewrite_user"), "## Its profile\n\nBottleneck: lock."));
+}
+
+TEST_CASE("a file that is too long to be shown is shown where the profile points") {
+  WalkvRun run;
+  SourceTree tree = walkv_tree();
+  tree.insert_or_assign("src/db_impl.cc", make_source_file(walkv_db_source() + std::string(200'000, ' ') + "\n"));
+  Elite profiled = elite_of(7, std::move(tree), 1.0, "f");
+  Evaluation evaluation = *profiled.evaluation;
+  evaluation.profile = lock_bound_walkv();
+  profiled.evaluation = std::make_shared<const Evaluation>(std::move(evaluation));
+  run.parent = profiled;
+  const std::string text = user_message(run.context());
+  CHECK(contains(text, "- `src/db_impl.cc` ("));
+  CHECK(contains(text, " 10| Status DbImpl::put("));
+  CHECK_FALSE(contains(text, " 5| Status WalWriter::append("));
 }
 
 TEST_CASE("the task's own words come before aiopt's in the system message") {

@@ -104,6 +104,16 @@ TEST_CASE("arrays, enums and variables with braces are no functions") {
   CHECK(function_at_sign("int x{3};\nvoid f() { @ }") == "f");
 }
 
+TEST_CASE("a line's function is that of what stands on it, behind the white space") {
+  const std::string text = "int x;\nvoid f() {\n  x = 1;\n}\n  void g() {}\n\n";
+  const std::vector<std::string> names = {"", "", "f", "f", "f", "g", "", ""};
+  for (int line = 0; line < static_cast<int>(names.size()); ++line) {
+    CAPTURE(line);
+    CHECK(function_at_line(text, line) == names[static_cast<std::size_t>(line)]);
+  }
+  CHECK(function_at_line(text, 100) == "");
+}
+
 TEST_CASE("hostile text ends in time and without a crash") {
   for (const std::string part : {"{", "}", "(", "<", "a<", "#if\n", "R\"(", "\"", "'", "1'1", "/*", "//\\\n",
                                  "operator(", "a{", ":", "a():b{", "template<", "#else\n", "namespace a{"}) {

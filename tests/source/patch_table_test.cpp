@@ -45,7 +45,7 @@ std::string diff(const std::string& hunks) {
   return "```diff\n--- a/src/wal.cc\n+++ b/src/wal.cc\n" + hunks + "```\n";
 }
 
-struct Row {
+struct PatchRow {
   std::string what;
   std::string reply;
   std::string outcome;  ///< "function: lines that the tree has more" or "refused: part of the reason".
@@ -87,7 +87,7 @@ std::string outcome_of(const std::string& reply) {
 
 const std::string kBuffer = "  buffer_ += record;\n";
 
-const std::vector<Row> kRows = {
+const std::vector<PatchRow> kRows = {
     {"a block", block("src/wal.cc", kBuffer, "  buffer_.append(record);\n"),
      "walkv::Wal::append: [ += record]->[.append(record)]"},
     {"a block in a fence", "Sure.\n\nsrc/wal.cc\n```cpp\n" + block("", kBuffer, "") + "```\n",
@@ -230,7 +230,7 @@ const std::vector<Row> kRows = {
 }  // namespace
 
 TEST_CASE("every reply of the table has its outcome") {
-  for (const Row& row : kRows) {
+  for (const PatchRow& row : kRows) {
     CAPTURE(row.what);
     const std::string outcome = outcome_of(row.reply);
     const bool refused = row.outcome.starts_with("refused: ");

@@ -189,9 +189,9 @@ TEST_CASE("what is no run of ours is refused in one line, and nothing in the fol
       {"a newer format",
        [](const fs::path& folder) {
          make_run(folder);
-         patch_bytes(folder / "run.db", 60, std::string("\0\0\0\3", 4));
+         patch_bytes(folder / "run.db", 60, std::string("\0\0\0\4", 4));
        },
-       "format 3 is newer than this aiopt (which reads 2)"},
+       "format 4 is newer than this aiopt (which reads 3)"},
       {"a link to a run",
        [](const fs::path& folder) {
          make_run(folder / "elsewhere");

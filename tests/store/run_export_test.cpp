@@ -109,7 +109,7 @@ TEST_CASE("an export is a header line and a line for each evaluation in the orde
   const auto lines = split_lines(text);
   REQUIRE(lines.size() == 4);
   const Json header = Json::parse(lines[0]);
-  CHECK(header["format"] == 2);
+  CHECK(header["format"] == 3);
   CHECK(header["options"].dump() == R"({"mode":"fast","seed":42})");
   CHECK(header["axes"][1]["measure"] == "function");
   CHECK(Json::parse(lines[1])["parent"].is_null());

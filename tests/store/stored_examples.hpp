@@ -84,6 +84,16 @@ inline StoredEvaluation example_evaluation(std::uint64_t number, std::uint64_t p
                                                 {example_run(1000.0), example_run(999.0)},
                                                 SpeedupEstimate{1.01, 0.99, 1.03, 0.95, 0.0625}};
   stored.evaluation.gates = {{"clock", false, "0.1 s"}, {"syncs", true, "2 of 40"}};
+  OffCpuProfile& off_cpu = stored.evaluation.profile.off_cpu.emplace();
+  off_cpu.source = "sampler";
+  off_cpu.ratio = 0.1 + 0.2;
+  off_cpu.samples = number;
+  off_cpu.top_blockers = {
+      {{"Wal::sync", "src/wal.cc", 47}, WaitClass::io, 0.5, "folio_wait_bit", {{"main", "m.cc", 3}}}};
+  CausalProfile& causal = stored.evaluation.profile.causal.emplace();
+  causal.max_speedup = throughput / 100.0;
+  causal.targets.resize(1);
+  causal.targets.front().curve = {{0.0, 0.0, 0.0, 0.0, 12}, {0.5, 0.1 + 0.2, 0.2, 0.4, 11}};
   stored.fitness = Fitness{throughput / 1000.0, {0.1 + 0.2, std::string("Wal::append")}, 0.125};
   stored.added = AddResult{AddStatus::improve_existing, number % 7, 0.001};
   stored.run_seconds = 10.0 * static_cast<double>(number);

@@ -33,6 +33,11 @@ inline bool is_ignored(const std::string& name) {
          name == ".git";
 }
 
+/// Whether examples/NAME/fetch put the folder there: other people's code, which git ignores.
+inline bool is_fetched(const std::filesystem::path& folder) {
+  return folder.filename().string().starts_with("source") && std::filesystem::exists(folder.parent_path() / "fetch");
+}
+
 /// All regular files below that folder of the root, by path; none if it is not there.
 inline std::vector<RepositoryFile> files_below(const std::string& folder) {
   namespace fs = std::filesystem;
@@ -40,7 +45,8 @@ inline std::vector<RepositoryFile> files_below(const std::string& folder) {
   std::vector<RepositoryFile> files;
   if (!fs::is_directory(root / folder)) return files;
   for (auto entry = fs::recursive_directory_iterator(root / folder); entry != fs::end(entry); ++entry) {
-    if (entry->is_directory() && is_ignored(entry->path().filename().string())) entry.disable_recursion_pending();
+    const bool is_left_out = is_ignored(entry->path().filename().string()) || is_fetched(entry->path());
+    if (entry->is_directory() && is_left_out) entry.disable_recursion_pending();
     if (entry->is_symlink() || !entry->is_regular_file()) continue;
     std::ifstream file(entry->path(), std::ios::binary);
     std::string text(std::istreambuf_iterator<char>(file), {});

@@ -26,6 +26,8 @@ class FakeEvaluator final : public Evaluator {
 
   double noise = 0.0;  ///< Relative: by how much each pair's throughput lies above that of the pair before.
   double again = 1.0;  ///< Times its value is what a candidate shows when it is measured anew.
+  /// What the baseline's profile is. With one, a candidate has an estimate: its throughput, exactly.
+  Profile profile;
   std::chrono::milliseconds delay{0};           ///< How long an evaluation takes.
   std::map<CandidateId, GateReport> gates;      ///< Of comparisons of that candidate.
   std::map<CandidateId, Error> incomparable;    ///< What comparisons of that candidate end with.

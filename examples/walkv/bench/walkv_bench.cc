@@ -15,6 +15,7 @@
 
 #include "db.h"
 #include "flags.h"
+#include "progress.h"
 #include "stats.h"
 #include "verify.h"
 #include "workload.h"
@@ -151,6 +152,7 @@ class Benchmark {
       const Operation operation = worker->operations.next();
       worker->stats.finish_operation(operation.action == Action::read ? read_one(workload, operation, worker)
                                                                       : write_one(workload, operation));
+      COZ_PROGRESS("op");
     }
     worker->stats.stop();
   }

@@ -1,0 +1,236 @@
+/// The off-CPU run under the sampler, the causal runs under coz, and places as the source tree has them.
+
+#include "evaluate/profiler.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <string_view>
+#include <utility>
+
+#include <aiopt/rng.hpp>
+
+#include "base/clock.hpp"
+#include "base/files.hpp"
+#include "base/text.hpp"
+#include "evaluate/command_words.hpp"
+#include "profile/causal_profile.hpp"
+#include "profile/coz_profile.hpp"
+#include "profile/coz_target.hpp"
+#include "profile/offcpu_sampler.hpp"
+#include "profile/offcpu_stacks.hpp"
+#include "source/function_names.hpp"
+
+namespace aiopt {
+
+namespace {
+
+/// In the workspace, where a command in the sandbox can write.
+constexpr const char* kCozFile = ".aiopt.coz";
+constexpr std::size_t kMostCozBytes = 64 << 20;
+/// A run whose experiments are all cut off teaches nothing.
+constexpr std::chrono::milliseconds kShortestCozRun{1000};
+
+/// The effect of each takes half a minute.
+constexpr std::size_t kMostCozLines = 8;
+
+const std::string& line_of(const Task& task) {
+  return task.profile.command.empty() ? task.benchmark.run.command : task.profile.command;
+}
+
+/// What is not the candidate's source keeps its absolute path.
+void make_relative(CodePlace& place, const std::string& workspace) {
+  if (place.file.starts_with("./")) place.file.erase(0, 2);  // As `g++ -I .` in the workspace has headers.
+  if (place.file.starts_with(workspace + "/")) place.file.erase(0, workspace.size() + 1);
+}
+
+void make_relative(OffCpuProfile& profile, const std::string& workspace) {
+  for (Blocker& blocker : profile.top_blockers) {
+    make_relative(blocker.place, workspace);
+    for (CodePlace& caller : blocker.callers) make_relative(caller, workspace);
+  }
+}
+
+/// The function that holds a line of the tree; empty where none does.
+std::string function_of(const SourceTree& tree, const std::string& file, int line) {
+  const auto found = tree.find(file);
+  return found == tree.end() ? "" : function_at_line(*found->second.text, line);
+}
+
+void name_functions(CausalProfile& profile, const SourceTree& tree, const std::string& workspace) {
+  for (CausalTarget& target : profile.targets) {
+    make_relative(target.place, workspace);
+    if (target.place.function.empty()) target.place.function = function_of(tree, target.place.file, target.place.line);
+  }
+  if (profile.max_speedup_location.starts_with(workspace + "/")) {
+    profile.max_speedup_location.erase(0, workspace.size() + 1);
+  }
+}
+
+void keep_progress_point(CausalExperiments& experiments, const std::string& point) {
+  if (point.empty()) return;
+  for (CausalRun& run : experiments.runs) {
+    for (CausalExperiment& experiment : run.experiments) {
+      std::erase_if(experiment.visits, [&](const ProgressVisits& visits) { return visits.point != point; });
+    }
+  }
+}
+
+/// A profile's command may be ended when it has run for long enough; that is no failure.
+bool ran(const StageRun& run) {
+  return run.report.status == StageStatus::passed || run.report.status == StageStatus::timed_out;
+}
+
+template <typename Kind>
+Kind without_profile(StageReport report, std::string why) {
+  report.status = StageStatus::failed;
+  report.output = std::move(why);
+  Kind none;
+  none.report = std::move(report);
+  return none;
+}
+
+void add_times(StageReport& report, const StageReport& more) {
+  report.wall_time += more.wall_time;
+  report.cpu_time += more.cpu_time;
+  report.peak_rss_bytes = std::max(report.peak_rss_bytes, more.peak_rss_bytes);
+}
+
+/// A digest of the command: the same experiments give the same intervals.
+std::uint64_t seed_of(std::string_view text) {
+  std::uint64_t seed = 14695981039346656037ULL;
+  for (const char c : text) seed = (seed ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  return seed;
+}
+
+}  // namespace
+
+Profiler::Profiler(const Task& task, const StageRunner& runner) : task_(task), runner_(runner) {
+  if (auto kernel = KernelSymbols::load()) kernel_ = std::move(*kernel);
+  const char* path = std::getenv("PATH");
+  if (auto coz = find_coz(path != nullptr ? path : "")) coz_ = std::move(*coz);
+}
+
+Result<ProfiledOffCpu> Profiler::off_cpu(Side side, const SourceTree& tree, const std::vector<int>& cpus,
+                                         std::stop_token stop) const {
+  std::optional<OffCpuSampler> sampler;
+  std::string why;
+  StageSetting setting{side.workspace->folder(), side.tripwire, cpus, {}};
+  setting.before_start = [&](pid_t supervisor) {
+    Result<OffCpuSampler> attached = OffCpuSampler::attach_before_exec(supervisor, {});
+    if (attached) {
+      sampler = std::move(*attached);
+    } else {
+      why = attached.error().message;
+    }
+  };
+  Result<StageRun> run =
+      runner_.run(Stage::off_cpu, {line_of(task_), task_.profile.offcpu_duration}, setting, std::move(stop));
+  std::optional<OffCpuRecording> recording;
+  if (sampler) recording = sampler->finish();
+  if (!run) return run.error();
+  if (auto restored = side.workspace->restore(); !restored) return restored.error();
+  if (!ran(*run)) return without_profile<ProfiledOffCpu>(run->report, fate_of_failure(*run).reason);
+  if (!recording) return without_profile<ProfiledOffCpu>(run->report, why);
+  const Sandbox& sandbox = runner_.sandbox();
+  leave_out(*recording, [&](std::string_view path) { return sandbox.is_own_program(path); });
+  IdleRules rules;
+  rules.idle_functions = task_.profile.idle;
+  const SampledStacks stacks = name_stacks(*recording, kernel_, rules).stacks;
+  OffCpuProfile profile = summarize(stacks);
+  if (profile.samples == 0) return without_profile<ProfiledOffCpu>(run->report, "it ended before it gave a sample");
+  make_relative(profile, setting.workspace.string());
+  run->report.status = StageStatus::passed;
+  ProfiledOffCpu made{{std::move(profile), std::move(run->report)}, {}};
+  const auto is_of_tree = [&](CodePlace place) {
+    make_relative(place, setting.workspace.string());
+    return tree.contains(place.file);
+  };
+  made.busiest_lines = busiest_lines(stacks, kMostCozLines, is_of_tree);
+  for (BusyLine& line : made.busiest_lines) make_relative(line.place, setting.workspace.string());
+  return made;
+}
+
+struct Profiler::CausalRuns {
+  StageReport report;
+  std::string text;                 ///< What coz wrote in runs that ended as they should.
+  std::optional<std::string> fate;  ///< Of the last run, if it failed.
+};
+
+Result<void> Profiler::run_coz(const CozRun& planned, const StageSetting& setting, Workspace& workspace,
+                               std::stop_token stop, CausalRuns& runs) const {
+  const CommandWords words = split_assignments(line_of(task_));
+  const std::string line = words.assignments + join_quoted(planned.command) + " " + words.rest;
+  const auto started = monotonic_now();
+  runs.fate.reset();
+  for (bool is_first = true; !runs.fate && runs.text.size() < kMostCozBytes; is_first = false) {
+    const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(monotonic_now() - started);
+    const std::chrono::milliseconds left = planned.length - passed;
+    if (!is_first && left < kShortestCozRun) break;
+    Result<StageRun> run = runner_.run(Stage::causal, {line, left}, setting, stop);
+    if (!run) return run.error();
+    Result<std::string> file = read_file(workspace.folder() / kCozFile, kMostCozBytes);
+    if (auto restored = workspace.restore(); !restored) return restored.error();
+    add_times(runs.report, run->report);
+    if (!ran(*run)) runs.fate = fate_of_failure(*run).reason;
+    if (!runs.fate && file) runs.text += *file;
+  }
+  return {};
+}
+
+Result<Profiled<CausalProfile>> Profiler::causal(Side side, const SourceTree& tree, const std::vector<BusyLine>& lines,
+                                                 const std::vector<int>& cpus, std::stop_token stop) const {
+  CausalRuns runs;
+  runs.report.stage = Stage::causal;
+  const auto without = [&](std::string why) {
+    return without_profile<Profiled<CausalProfile>>(std::move(runs.report), std::move(why));
+  };
+  const std::filesystem::path workspace = side.workspace->folder();
+  Result<std::vector<std::string>> problems =
+      problems_for_coz(*coz_, workspace / split_assignments(line_of(task_)).program);
+  if (!problems) return without(problems.error().message);
+  if (!problems->empty()) return without(problems->front());
+
+  CozRequest request;
+  request.options.output = workspace / kCozFile;
+  // What is not of the candidate's source is taken for the line of it that called.
+  request.options.source_scope = {workspace.string() + "/%"};
+  request.duration = task_.profile.causal_duration;
+  const auto fitting = static_cast<std::size_t>(request.duration / duration_for_coz(1));
+  for (std::size_t i = 0; i < std::min(lines.size(), std::max<std::size_t>(1, fitting)); ++i) {
+    // Whole: of a name alone coz takes the first file that ends with it.
+    request.lines.push_back(fmt::format("{}:{}", (workspace / lines[i].place.file).string(), lines[i].place.line));
+  }
+  const StageSetting setting{workspace, side.tripwire, cpus, {}};
+  const auto run_all = [&]() -> Result<void> {
+    for (const CozRun& planned : plan_coz(coz_->program, request).runs) {
+      if (auto done = run_coz(planned, setting, *side.workspace, stop, runs); !done) return done;
+    }
+    return {};
+  };
+  if (auto done = run_all(); !done) return done.error();
+  // Where coz knows none of the lines: a program may have been built from other files.
+  if (runs.text.empty() && !request.lines.empty()) {
+    request.lines.clear();
+    if (auto done = run_all(); !done) return done.error();
+  }
+  if (runs.fate && runs.text.empty()) return without(*runs.fate);
+  Result<CausalExperiments> experiments = parse_coz(runs.text);
+  if (!experiments) return without(experiments.error().message);
+  keep_progress_point(*experiments, task_.profile.progress);
+  Rng rng(seed_of(runs.text));
+  CausalProfile profile = analyse(*experiments, {}, rng);
+  name_functions(profile, tree, workspace.string());
+  for (CausalTarget& target : profile.targets) {
+    for (const BusyLine& line : lines) {
+      const bool is_it = line.place.file == target.place.file && line.place.line == target.place.line;
+      if (is_it && target.scope == "line") target.share = std::min(1.0, line.share);
+    }
+  }
+  for (const std::string& note : profile.notes) runs.report.output += note + "\n";
+  return Profiled<CausalProfile>{std::move(profile), std::move(runs.report)};
+}
+
+}  // namespace aiopt

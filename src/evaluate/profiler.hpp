@@ -1,0 +1,67 @@
+/// Profiler: runs a built program for its profiles, beside the runs that measure it.
+
+#pragma once
+
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include <aiopt/evaluation.hpp>
+#include <aiopt/result.hpp>
+#include <aiopt/source_tree.hpp>
+#include <aiopt/task.hpp>
+
+#include "evaluate/comparison.hpp"
+#include "evaluate/stages.hpp"
+#include "profile/coz.hpp"
+#include "profile/kernel_symbols.hpp"
+#include "profile/sampled_stacks.hpp"
+
+namespace aiopt {
+
+/// What one kind of profile came to. Nothing of it is a candidate's failure.
+template <typename Kind>
+struct Profiled {
+  std::optional<Kind> profile;  ///< Empty: the report's output says why.
+  StageReport report;
+};
+
+struct ProfiledOffCpu : Profiled<OffCpuProfile> {
+  std::vector<BusyLine> busiest_lines;  ///< Where it ran most, most first; of the tree's files, as the tree names them.
+};
+
+/// As Task::profile says, with what works here. Safe from any thread.
+class Profiler {
+ public:
+  Profiler(const Task& task, const StageRunner& runner);
+
+  bool makes_off_cpu() const { return task_.profile.offcpu_provider != "off"; }
+  bool makes_causal() const { return task_.profile.causal_provider != "off" && coz_.has_value(); }
+
+  /// One run, recorded by the sampler. The workspace is sealed, and as it was when this returns.
+  /// `tree` tells its files from others.
+  Result<ProfiledOffCpu> off_cpu(Side side, const SourceTree& tree, const std::vector<int>& cpus,
+                                 std::stop_token stop) const;
+
+  /// As many runs as Task::profile's duration holds, under coz. `tree` names the functions of lines.
+  ///
+  /// @param off_cpu  made of the same program before
+  /// @param lines    to try, most wanted first: as many of them as there is time for, so that each has the experiments
+  ///               that it takes to tell its effect. Empty: those that coz comes upon, few experiments each.
+  Result<Profiled<CausalProfile>> causal(Side side, const SourceTree& tree, const std::vector<BusyLine>& lines,
+                                         const std::vector<int>& cpus, std::stop_token stop) const;
+
+ private:
+  struct CausalRuns;
+  /// As often as it fits into the planned length.
+  Result<void> run_coz(const CozRun& planned, const StageSetting& setting, Workspace& workspace, std::stop_token stop,
+                       CausalRuns& runs) const;
+
+  const Task& task_;
+  const StageRunner& runner_;
+  KernelSymbols kernel_;  ///< Knows none where the kernel hides them.
+  std::optional<CozInstallation> coz_;
+};
+
+}  // namespace aiopt
