@@ -507,10 +507,12 @@ Result<StoredEvaluation> Evolution::tell(CandidateId id) {
   std::erase(finished_, id);
   StoredEvaluation stored;
   if (item.candidate) {
-    if (id != kBaselineId) check_causal_bound(parts_.task.gates, baseline_evaluation_->profile, *item.evaluation);
-    Result<std::optional<Fitness>> fitness = item.proposal.emitter == kRemeasureEmitter
-                                                 ? fitness_of_all(item)
-                                                 : fitness_of(*item.candidate, *item.evaluation);
+    const bool is_again = item.proposal.emitter == kRemeasureEmitter;
+    if (id != kBaselineId && !is_again) {
+      check_causal_bound(parts_.task.gates, baseline_evaluation_->profile, *item.evaluation);
+    }
+    Result<std::optional<Fitness>> fitness =
+        is_again ? fitness_of_all(item) : fitness_of(*item.candidate, *item.evaluation);
     if (!fitness) return fitness.error();
     stored.fitness = std::move(*fitness);
     stored.tree_sha256 = item.candidate->tree_sha256;
@@ -562,19 +564,21 @@ Result<std::optional<Fitness>> Evolution::fitness_of(const Candidate& candidate,
 }
 
 /// Of an elite that was measured again: of its earlier pairs and the new ones together. Its evaluation gets their
-/// estimate. One that failed this time has an objective of 0, and leaves its cell to the next.
+/// estimate, by which it is judged too. One that did not pass this time has an objective of 0, and leaves its cell to
+/// the next.
 Result<std::optional<Fitness>> Evolution::fitness_of_all(InFlight& item) const {
   const Elite* elite = parts_.scheduler.archive(item.proposal.island).find(item.proposal.ask.parent);
   // It was driven out meanwhile; or run.db is not as aiopt wrote it.
   if (elite == nullptr || !elite->evaluation->benchmark) return std::optional<Fitness>{};
   Evaluation& again = *item.evaluation;
-  if (again.status != EvaluationStatus::passed || !again.benchmark) {
-    return std::optional(Fitness{0.0, elite->fitness.measures, 0.0});
-  }
+  const auto left = std::optional(Fitness{0.0, elite->fitness.measures, 0.0});
+  if (again.status != EvaluationStatus::passed || !again.benchmark) return left;
   Evaluation all = *elite->evaluation;
   append_pairs(*all.benchmark, *again.benchmark);
   all.benchmark->estimate = estimate_of_pairs(*all.benchmark);
   again.benchmark->estimate = all.benchmark->estimate;
+  check_causal_bound(parts_.task.gates, baseline_evaluation_->profile, again);
+  if (again.status != EvaluationStatus::passed) return left;
   return fitness_of(*item.candidate, all);
 }
 

@@ -11,19 +11,42 @@
 
 namespace aiopt {
 
+namespace {
+
+/// From a smaller one to the whole is too far a guess.
+constexpr double kLeastSpeedupTried = 0.5;
+
+struct SourceLineRoom {
+  double share = 0.0;
+  double gives_back = 0.0;
+};
+
+/// The upper ends of the effects, as if the line took no time at all; nothing if no large virtual speedup was tried.
+std::optional<double> most_given_back(const CausalTarget& target) {
+  std::optional<double> most;
+  for (const CausalPoint& point : target.curve) {
+    if (point.virtual_speedup < kLeastSpeedupTried) continue;
+    most = std::max(most.value_or(0.0), std::min(1.0, point.upper / point.virtual_speedup));
+  }
+  return most;
+}
+
+}  // namespace
+
 std::optional<double> causal_bound(const Profile& baseline) {
   if (!baseline.causal) return std::nullopt;
   // A line has a curve for each progress point: the one that gives it most counts.
-  std::map<std::pair<std::string, int>, double> withheld;
+  std::map<std::pair<std::string, int>, SourceLineRoom> lines;
   for (const CausalTarget& target : baseline.causal->targets) {
-    if (target.share <= 0.0 || target.is_latency || !target.given.empty() || target.curve.size() < 2) continue;
-    const double most = std::clamp(target.curve.back().upper, 0.0, 1.0);
-    const double kept = std::max(0.0, target.share - most);
-    const auto [found, is_new] = withheld.try_emplace({target.place.file, target.place.line}, kept);
-    if (!is_new) found->second = std::min(found->second, kept);
+    if (target.scope != "line" || target.is_latency || !target.given.empty()) continue;
+    const std::optional<double> most = most_given_back(target);
+    if (!most) continue;
+    SourceLineRoom& line = lines[{target.place.file, target.place.line}];
+    line.share = target.share;
+    line.gives_back = std::max(line.gives_back, *most);
   }
   double stays = 0.0;
-  for (const auto& [line, kept] : withheld) stays += kept;
+  for (const auto& [place, line] : lines) stays += line.share - line.gives_back;
   if (stays <= 0.0) return std::nullopt;
   return 1.0 / std::min(stays, 1.0);
 }

@@ -10,15 +10,20 @@
 
 namespace aiopt {
 
-/// The largest factor on throughput that the profiles of a program leave room for.
+/// The factor on throughput beyond which what the profiles of a program say of a gain is: look first.
 ///
-/// Of the time that is not idle, all may go that was spent waiting or in code that no causal experiment was made of;
-/// the time on a line with experiments only so far as the upper end of its effect's interval goes, at the largest
-/// virtual speedup tried. So with s the line's share of the samples and e that end (Curtsinger and Berger, SOSP 2015):
-/// 1 / (1 - room), room = 1 - sum over lines of max(0, s - e).
+/// Of the time that is not idle, all may go that was spent waiting, in the kernel, or on lines that no experiment was
+/// made of; of the lines with experiments as much as the upper end of their effect's interval says (Curtsinger and
+/// Berger, SOSP 2015), in proportion as if they took no time at all. So with s a line's share of the samples and e that
+/// end over its virtual speedup, the largest of those tried from 50 % on:
+/// 1 / (1 - room), room = 1 - sum over lines of (s - e). It is at least what any one line gives.
 ///
-/// Nothing: no line has both a share and experiments, or none of them takes more time than it may give back. Then a
-/// profile bounds nothing.
+/// s is a share of the threads' time, and e of the time between two visits to a progress point: where threads wait for
+/// one another the two differ, and a patch that makes two such lines quicker at once may honestly gain more. That is
+/// why a gain above it is no proof of anything.
+///
+/// Nothing: no line has both a share and experiments, or together they may give back as much as they take. Then the
+/// profiles bound nothing.
 std::optional<double> causal_bound(const Profile& baseline);
 
 /// Puts a candidate that passed in quarantine, the report of the gate with it, if even the lower bound of its speed-up

@@ -141,18 +141,24 @@ Result<ChatReply> reply_that_may_not_build(const ChatRequest& request, bool mend
   return reply;
 }
 
-TEST_CASE("a gain above what the baseline's profiles leave room for is quarantined: told, kept, and in no archive") {
-  std::uint64_t value = 100;
-  ScriptedChat chat([&](const ChatRequest&) { return reply_with_value(value += 50); });
-  SmallRun run;
-  // A line takes 0.8 of the time and gives back 0.3 of it: what is left allows twice the throughput.
+/// A line takes 0.8 of the time and gives back 0.3 of it: what is left allows twice the throughput.
+Profile profile_with_room_for_twice() {
   CausalTarget line;
   line.place = {"main", "main.cc", 2};
   line.scope = "line";
   line.share = 0.8;
-  line.curve = {{0.0, 0.0, 0.0, 0.0, 10}, {0.9, 0.2, 0.1, 0.3, 10}};
-  run.evaluator.profile.causal.emplace();
-  run.evaluator.profile.causal->targets = {line};
+  line.curve = {{0.0, 0.0, 0.0, 0.0, 10}, {1.0, 0.2, 0.1, 0.3, 10}};
+  Profile profile;
+  profile.causal.emplace();
+  profile.causal->targets = {line};
+  return profile;
+}
+
+TEST_CASE("a gain above what the baseline's profiles leave room for is quarantined: told, kept, and in no archive") {
+  std::uint64_t value = 100;
+  ScriptedChat chat([&](const ChatRequest&) { return reply_with_value(value += 50); });
+  SmallRun run;
+  run.evaluator.profile = profile_with_room_for_twice();
   EvolutionOptions options = options_for(4, 1);
   options.window = 1;
   CHECK(end_of(run.run(*run.create_store(), chat, options)) == RunEnd::budget_spent);
@@ -166,6 +172,26 @@ TEST_CASE("a gain above what the baseline's profiles leave room for is quarantin
   CHECK(stored->evaluation.benchmark.has_value());
   CHECK_FALSE(stored->fitness.has_value());
   CHECK_FALSE(stored->added.has_value());
+}
+
+TEST_CASE("an elite that is measured again is judged by all of its pairs, not by the new ones") {
+  std::uint64_t value = 180;
+  ScriptedChat chat([&](const ChatRequest&) { return reply_with_value(++value); });
+  SmallRun run;
+  run.evaluator.profile = profile_with_room_for_twice();
+  run.evaluator.again = 1.2;
+  const auto store = run.create_store();
+  EvolutionOptions options = options_for(8, 1);
+  options.window = 1;
+  end_of(run.run(*store, chat, options));
+  const std::vector<StoredEvaluation> again = remeasurements(*store);
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].evaluation.benchmark->speedup() > 1.9);
+  CHECK(again[0].evaluation.benchmark->estimate->lower < 2.0);
+  CHECK(again[0].evaluation.status == EvaluationStatus::passed);
+  CHECK(again[0].fitness->objective > 1.0);
+  REQUIRE(again[0].evaluation.gates.size() == 1);
+  CHECK_FALSE(again[0].evaluation.gates[0].fired);
 }
 
 TEST_CASE("a patch that does not build goes back to its model once, with its reply and what the build printed") {

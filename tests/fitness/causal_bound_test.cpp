@@ -10,13 +10,13 @@ using namespace aiopt;
 
 namespace {
 
-/// A line with that share of the samples, and that upper end of its effect at the largest virtual speedup.
+/// A line with that share of the samples, and that upper end of its effect if it takes no time at all.
 CausalTarget line(int number, double share, double upper) {
   CausalTarget target;
   target.place = {"f", "src/f.cc", number};
   target.scope = "line";
   target.share = share;
-  target.curve = {{0.0, 0.0, 0.0, 0.0, 10}, {0.9, upper - 0.1, upper - 0.2, upper, 10}};
+  target.curve = {{0.0, 0.0, 0.0, 0.0, 10}, {1.0, upper - 0.1, upper - 0.2, upper, 10}};
   return target;
 }
 
@@ -45,6 +45,27 @@ TEST_CASE("a line that takes most of the time, and gives back little of it, boun
   CHECK(*causal_bound(profile_of({line(1, 0.8, -0.3)})) == doctest::Approx(1.25));
 }
 
+TEST_CASE("a smaller virtual speedup is taken in proportion, and one below a half says nothing") {
+  CausalTarget half = line(1, 0.8, 0.2);
+  half.curve.back().virtual_speedup = 0.5;
+  CHECK(*causal_bound(profile_of({half})) == doctest::Approx(2.5));  // 0.8 less 0.4.
+  half.curve.back().virtual_speedup = 0.49;
+  CHECK_FALSE(causal_bound(profile_of({half})));
+  // Of several points the one that gives most, wherever it is.
+  CausalTarget three = line(1, 0.8, 0.1);
+  three.curve.insert(three.curve.begin() + 1, {0.5, 0.1, 0.0, 0.15, 10});
+  CHECK(*causal_bound(profile_of({three})) == doctest::Approx(2.0));
+}
+
+TEST_CASE("what one line gives back beyond its share, as where other threads wait for it, the rest may give too") {
+  // A background thread that nothing waits for, and the thread that everything does.
+  CHECK_FALSE(causal_bound(profile_of({line(1, 0.5, 0.0), line(2, 0.5, 1.0)})));
+  // A lock's holder: 0.1 of the threads' time, half of the throughput; and others that are not on the way.
+  CHECK(*causal_bound(profile_of({line(1, 0.6, 0.0), line(2, 0.1, 0.5)})) == doctest::Approx(5.0));
+  // Whatever the share is, known or not.
+  CHECK(*causal_bound(profile_of({line(1, 0.6, 0.0), line(2, 0.0, 0.4)})) == doctest::Approx(5.0));
+}
+
 TEST_CASE("of a line's curves at several progress points the one that gives it most counts") {
   CHECK(*causal_bound(profile_of({line(1, 0.8, 0.1), line(1, 0.8, 0.3)})) == doctest::Approx(2.0));
   CHECK_FALSE(causal_bound(profile_of({line(1, 0.8, 0.1), line(1, 0.8, 0.8)})));
@@ -58,6 +79,9 @@ TEST_CASE("without a line that withholds something there is no bound") {
   CausalTarget single = line(1, 0.8, 0.3);
   single.curve.resize(1);
   CHECK_FALSE(causal_bound(profile_of({single})));
+  CausalTarget waits = line(1, 0.8, 0.3);
+  waits.scope = "io";
+  CHECK_FALSE(causal_bound(profile_of({waits})));
 }
 
 TEST_CASE("only a gain whose lower bound is above it is put in quarantine") {
