@@ -69,15 +69,6 @@ void name_functions(CausalProfile& profile, const SourceTree& tree, const std::s
   }
 }
 
-void keep_progress_point(CausalExperiments& experiments, const std::string& point) {
-  if (point.empty()) return;
-  for (CausalRun& run : experiments.runs) {
-    for (CausalExperiment& experiment : run.experiments) {
-      std::erase_if(experiment.visits, [&](const ProgressVisits& visits) { return visits.point != point; });
-    }
-  }
-}
-
 /// A profile's command may be ended when it has run for long enough; that is no failure.
 bool ran(const StageRun& run) {
   return run.report.status == StageStatus::passed || run.report.status == StageStatus::timed_out;
@@ -155,8 +146,8 @@ Result<ProfiledOffCpu> Profiler::off_cpu(Side side, const SourceTree& tree, cons
 
 struct Profiler::CausalRuns {
   StageReport report;
-  std::string text;                 ///< What coz wrote in runs that ended as they should.
-  std::optional<std::string> fate;  ///< Of the last run, if it failed.
+  std::string text;                ///< What coz wrote in runs that ended as they should.
+  std::vector<std::string> notes;  ///< Of runs that did not, one for each line.
 };
 
 Result<void> Profiler::run_coz(const CozRun& planned, const StageSetting& setting, Workspace& workspace,
@@ -164,8 +155,8 @@ Result<void> Profiler::run_coz(const CozRun& planned, const StageSetting& settin
   const CommandWords words = split_assignments(line_of(task_));
   const std::string line = words.assignments + join_quoted(planned.command) + " " + words.rest;
   const auto started = monotonic_now();
-  runs.fate.reset();
-  for (bool is_first = true; !runs.fate && runs.text.size() < kMostCozBytes; is_first = false) {
+  std::optional<std::string> fate;
+  for (bool is_first = true; !fate && runs.text.size() < kMostCozBytes; is_first = false) {
     const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(monotonic_now() - started);
     const std::chrono::milliseconds left = planned.length - passed;
     if (!is_first && left < kShortestCozRun) break;
@@ -174,8 +165,15 @@ Result<void> Profiler::run_coz(const CozRun& planned, const StageSetting& settin
     Result<std::string> file = read_file(workspace.folder() / kCozFile, kMostCozBytes);
     if (auto restored = workspace.restore(); !restored) return restored.error();
     add_times(runs.report, run->report);
-    if (!ran(*run)) runs.fate = fate_of_failure(*run).reason;
-    if (!runs.fate && file) runs.text += *file;
+    if (!ran(*run)) fate = fate_of_failure(*run).reason;
+    if (!fate && file) runs.text += *file;
+  }
+  if (fate) {
+    std::string_view place = planned.line;
+    if (const std::string prefix = workspace.folder().string() + "/"; place.starts_with(prefix)) {
+      place.remove_prefix(prefix.size());
+    }
+    runs.notes.push_back(fmt::format("a run under coz{}{} failed: {}", place.empty() ? "" : " for ", place, *fate));
   }
   return {};
 }
@@ -216,12 +214,17 @@ Result<Profiled<CausalProfile>> Profiler::causal(Side side, const SourceTree& tr
     request.lines.clear();
     if (auto done = run_all(); !done) return done.error();
   }
-  if (runs.fate && runs.text.empty()) return without(*runs.fate);
+  if (runs.text.empty() && !runs.notes.empty()) return without(runs.notes.back());
   Result<CausalExperiments> experiments = parse_coz(runs.text);
   if (!experiments) return without(experiments.error().message);
-  keep_progress_point(*experiments, task_.profile.progress);
+  if (!request.lines.empty()) {
+    const std::size_t others = keep_lines(*experiments, request.lines, workspace);
+    if (others > 0) runs.notes.push_back(fmt::format("{} experiments of lines that coz was not told", others));
+  }
+  if (!task_.profile.progress.empty()) keep_progress_point(*experiments, task_.profile.progress);
   Rng rng(seed_of(runs.text));
   CausalProfile profile = analyse(*experiments, {}, rng);
+  profile.notes.insert(profile.notes.end(), runs.notes.begin(), runs.notes.end());
   name_functions(profile, tree, workspace.string());
   for (CausalTarget& target : profile.targets) {
     for (const BusyLine& line : lines) {

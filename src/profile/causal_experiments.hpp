@@ -2,10 +2,13 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace aiopt {
@@ -41,5 +44,16 @@ struct CausalExperiments {
   std::vector<CausalRun> runs;     ///< Appended ones, in their order.
   std::vector<std::string> notes;  ///< Lines that could not be read, and how many: not an error.
 };
+
+/// Leaves the visits to that point alone.
+void keep_progress_point(CausalExperiments& experiments, std::string_view point);
+
+/// Leaves the experiments of those lines alone. The program that is profiled can write where the profiler does:
+/// experiments that nobody asked for are not the profiler's.
+///
+/// @param lines   "src/wal.cc:47", relative to `folder` or absolute, as those that were selected may be
+/// @return        how many it took out
+std::size_t keep_lines(CausalExperiments& experiments, const std::vector<std::string>& lines,
+                       const std::filesystem::path& folder);
 
 }  // namespace aiopt

@@ -57,6 +57,7 @@ struct RecordedWait {
 
 struct OffCpuRecording {
   std::string source;                   ///< "sampler", "sampler (no wake-ups)"...
+  bool sees_kernel = false;             ///< Whether stacks tell what ran in the kernel.
   std::uint64_t period_ns = 1'000'000;  ///< Of a thread's life that a sample stands for.
   std::vector<RecordedThread> threads;  ///< The first stands for all for which there was no more room.
   std::vector<RawStack> stacks;         ///< By StackId; the first is kNoStack.

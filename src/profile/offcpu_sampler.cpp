@@ -187,6 +187,7 @@ class OffCpuSampler::Recorder {
     recording.lost = rings_->lost();
     recording.throttled = rings_->throttled();
     recording.source = source_of(rings_->level());
+    recording.sees_kernel = rings_->level() == SamplerLevel::full || rings_->level() == SamplerLevel::kernel;
     recording.drain_cpu_ns = drain_cpu_ns_;
     return recording;
   }

@@ -95,6 +95,7 @@ NamedRecording name_stacks(const OffCpuRecording& recording, const KernelSymbols
   NamedRecording result;
   result.notes = objects->notes();
   result.stacks.source = recording.source;
+  result.stacks.tells_kernel = recording.sees_kernel && !kernel.empty();
   result.stacks.period_ns = recording.period_ns;
   result.stacks.lost = recording.lost;
   using Key = std::tuple<StackId, std::optional<WaitClass>, bool, std::string>;

@@ -32,6 +32,8 @@ struct SampledStack {
 
 struct SampledStacks {
   std::string source;
+  /// What ran in the kernel has a frame of it. Otherwise some of it counts for the line that made the system call.
+  bool tells_kernel = false;
   std::uint64_t period_ns = 1'000'000;  ///< What a sample stands for.
   std::uint64_t lost = 0;               ///< Records that were dropped.
   std::vector<SampledStack> stacks;
@@ -42,7 +44,7 @@ OffCpuProfile summarize(const SampledStacks& stacks, std::size_t top = 10);
 
 struct BusyLine {
   CodePlace place;
-  double share = 0.0;  ///< Of all samples that are not idle.
+  double share = 0.0;  ///< Of all samples that are not idle. 0: not known, as SampledStacks::tells_kernel is not set.
 };
 
 /// The lines on which threads ran outside of the kernel, by samples: of each stack the innermost that `is_of_interest`.

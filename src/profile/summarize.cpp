@@ -389,6 +389,9 @@ std::vector<BusyLine> busiest_lines(const SampledStacks& stacks, std::size_t top
   for (auto& [place, line] : by_place) lines.push_back({std::move(line.place), line.share / all});
   std::ranges::stable_sort(lines, std::ranges::greater(), &BusyLine::share);
   if (lines.size() > top) lines.resize(top);
+  if (!stacks.tells_kernel) {
+    for (BusyLine& line : lines) line.share = 0.0;
+  }
   return lines;
 }
 

@@ -170,6 +170,7 @@ TEST_CASE("in a real recording the program's own functions are the blockers") {
 
 TEST_CASE("the busiest lines are the innermost of interest on which threads ran, outside of the kernel") {
   SampledStacks stacks;
+  stacks.tells_kernel = true;
   const auto running = [&](std::uint64_t samples, std::vector<StackFrame> frames) {
     stacks.stacks.push_back({{}, false, std::move(frames), "kv", samples});
   };
@@ -189,4 +190,10 @@ TEST_CASE("the busiest lines are the innermost of interest on which threads ran,
   CHECK(lines[1].place == CodePlace{"copy", "/src/kv/copy.cc", 3});
   CHECK(busiest_lines(stacks, 9, is_ours).size() == 3);
   CHECK(busiest_lines({}, 9, is_ours).empty());
+
+  stacks.tells_kernel = false;
+  const auto unsure = busiest_lines(stacks, 2, is_ours);
+  REQUIRE(unsure.size() == 2);
+  CHECK(unsure[0].place == lines[0].place);
+  CHECK(unsure[0].share == 0.0);
 }
