@@ -42,6 +42,14 @@ void make_run(const TemporaryFolder& folder) {
   CHECK(run.all.find("no endpoint given") != std::string::npos);
 }
 
+/// The folder of a run that several tests read, and none writes.
+const std::filesystem::path& folder_with_run() {
+  static const TemporaryFolder folder;
+  static const bool is_made = (make_run(folder), true);
+  static_cast<void>(is_made);
+  return folder.path();
+}
+
 }  // namespace
 
 TEST_CASE("evaluate --json keeps the contract") {
@@ -192,9 +200,8 @@ TEST_CASE("--sandbox says whether candidates are contained, and lanes can be cho
 }
 
 TEST_CASE("show tells of the run and of one candidate") {
-  const TemporaryFolder folder;
-  make_run(folder);
-  const nlohmann::json json = json_of(run_aiopt({"show", "run", "--json"}, folder.path()));
+  const std::filesystem::path& folder = folder_with_run();
+  const nlohmann::json json = json_of(run_aiopt({"show", "run", "--json"}, folder));
   CHECK(json["status"] == "finished");
   CHECK(json["iterations"] == 25);
   CHECK(json["best"]["speedup"].get<double>() > 1.0);
@@ -202,40 +209,42 @@ TEST_CASE("show tells of the run and of one candidate") {
   CHECK(json["archive"]["coverage"].get<double>() > 0.0);
   CHECK(json["archive"]["cells"].size() == json["archive"]["elites"]);
   const std::string id = std::to_string(json["best"]["id"].get<int>());
-  const ProgramResult shown = run_aiopt({"show", "run", id}, folder.path());
+  const ProgramResult shown = run_aiopt({"show", "run", id}, folder);
   CHECK(shown.exit_code == 0);
   CHECK(shown.out.find("+  int value = ") != std::string::npos);
-  CHECK(run_aiopt({"show", "run"}, folder.path()).out.find("speed-up") != std::string::npos);
+  CHECK(run_aiopt({"show", "run"}, folder).out.find("speed-up") != std::string::npos);
 }
 
 TEST_CASE("best prints, writes and applies the patch") {
-  const TemporaryFolder folder;
-  make_run(folder);
-  const ProgramResult printed = run_aiopt({"best", "run"}, folder.path());
+  const std::filesystem::path& folder = folder_with_run();
+  const TemporaryFolder own;
+  const std::string patch = own.path() / "out.patch";
+  const ProgramResult printed = run_aiopt({"best", "run"}, folder);
   CHECK(printed.out.starts_with("diff --git a/main.cc b/main.cc"));
-  CHECK(run_aiopt({"best", "run", "-o", "out.patch"}, folder.path()).exit_code == 0);
-  CHECK(*read_file(folder.path() / "out.patch") == printed.out);
-  std::filesystem::copy(folder.path() / "tiny", folder.path() / "copy");
-  CHECK(run_aiopt({"best", "run", "--apply", "copy"}, folder.path()).exit_code == 0);
-  CHECK(*read_file(folder.path() / "copy" / "main.cc") != *read_file(folder.path() / "tiny" / "main.cc"));
+  CHECK(run_aiopt({"best", "run", "-o", patch}, folder).exit_code == 0);
+  CHECK(*read_file(patch) == printed.out);
+  const std::filesystem::path copy = own.path() / "copy";
+  std::filesystem::copy(folder / "tiny", copy);
+  CHECK(run_aiopt({"best", "run", "--apply", copy.string()}, folder).exit_code == 0);
+  CHECK(*read_file(copy / "main.cc") != *read_file(folder / "tiny" / "main.cc"));
   // A second time it does not apply: nothing is half-written.
-  const std::string applied = *read_file(folder.path() / "copy" / "main.cc");
-  CHECK(run_aiopt({"best", "run", "--apply", "copy"}, folder.path()).exit_code == 1);
-  CHECK(*read_file(folder.path() / "copy" / "main.cc") == applied);
+  const std::string applied = *read_file(copy / "main.cc");
+  CHECK(run_aiopt({"best", "run", "--apply", copy.string()}, folder).exit_code == 1);
+  CHECK(*read_file(copy / "main.cc") == applied);
 }
 
 TEST_CASE("best --apply changes a folder inside a git tree too, as one of a clone's examples is") {
-  const TemporaryFolder folder;
-  make_run(folder);
-  const auto clone = folder.path() / "clone";
-  std::filesystem::create_directories(clone / "examples");
-  std::filesystem::copy(folder.path() / "tiny", clone / "examples" / "tiny");
-  REQUIRE(std::system(("git -C '" + clone.string() + "' init -q").c_str()) == 0);
-  CHECK(run_aiopt({"best", "run", "--apply", "clone/examples/tiny"}, folder.path()).exit_code == 0);
-  CHECK(*read_file(clone / "examples" / "tiny" / "main.cc") != *read_file(folder.path() / "tiny" / "main.cc"));
+  const std::filesystem::path& folder = folder_with_run();
+  const TemporaryFolder clone;
+  const std::filesystem::path tiny = clone.path() / "examples" / "tiny";
+  std::filesystem::create_directories(tiny.parent_path());
+  std::filesystem::copy(folder / "tiny", tiny);
+  REQUIRE(std::system(("git -C '" + clone.path().string() + "' init -q").c_str()) == 0);
+  CHECK(run_aiopt({"best", "run", "--apply", tiny.string()}, folder).exit_code == 0);
+  CHECK(*read_file(tiny / "main.cc") != *read_file(folder / "tiny" / "main.cc"));
 }
 
-TEST_CASE("resume with a larger total goes on, and the run remembers it") {
+TEST_CASE("resume with a larger total goes on, remembers it, and refuses a source that is no longer the baseline") {
   const TemporaryFolder folder;
   make_run(folder);
   CHECK(run_aiopt({"resume", "run"}, folder.path()).exit_code == 0);
@@ -243,13 +252,8 @@ TEST_CASE("resume with a larger total goes on, and the run remembers it") {
   const nlohmann::json json = json_of(run_aiopt({"resume", "run", "--iterations=32", "--json"}, folder.path()));
   CHECK(json["iterations"] == 32);
   CHECK(json["budget"] == 32);
-}
-
-TEST_CASE("resume refuses a source that is no longer the baseline") {
-  const TemporaryFolder folder;
-  make_run(folder);
   std::ofstream(folder.path() / "tiny" / "main.cc", std::ios::app) << "// changed\n";
-  const ProgramResult resumed = run_aiopt({"resume", "run", "--iterations=30"}, folder.path());
+  const ProgramResult resumed = run_aiopt({"resume", "run", "--iterations=40"}, folder.path());
   CHECK(resumed.exit_code == 1);
   CHECK(resumed.all.find("not those that the run started from") != std::string::npos);
 }
