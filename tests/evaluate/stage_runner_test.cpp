@@ -13,7 +13,7 @@ using namespace aiopt;
 
 namespace {
 
-struct Fixture {
+struct StageFixture {
   TemporaryFolder folder;
   Result<Sandbox> sandbox = Sandbox::probe(SandboxMode::automatic);
 
@@ -41,7 +41,7 @@ const std::string kFindWatch =
 
 }  // namespace
 
-TEST_CASE_FIXTURE(Fixture, "a benchmark's syncs are counted in the sandbox, those of its children too") {
+TEST_CASE_FIXTURE(StageFixture, "a benchmark's syncs are counted in the sandbox, those of its children too") {
   if (!has_sandbox()) return;
   Command outside;
   outside.line = "true";
@@ -59,7 +59,7 @@ TEST_CASE_FIXTURE(Fixture, "a benchmark's syncs are counted in the sandbox, thos
   CHECK_FALSE(run(Stage::test, "sync /dev/null; true").command.syncs);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a command that passed and ended its watch was unwatched") {
+TEST_CASE_FIXTURE(StageFixture, "a command that passed and ended its watch was unwatched") {
   if (!has_sandbox()) return;
   const StageRun honest = run(Stage::test, "true");
   CHECK(honest.report.status == StageStatus::passed);
@@ -72,7 +72,7 @@ TEST_CASE_FIXTURE(Fixture, "a command that passed and ended its watch was unwatc
   CHECK_FALSE(run(Stage::test, kFindWatch + "kill -KILL $watch; exit 3").was_unwatched);
 }
 
-TEST_CASE_FIXTURE(Fixture, "what a command leaves running is counted, and ends with the sandbox") {
+TEST_CASE_FIXTURE(StageFixture, "what a command leaves running is counted, and ends with the sandbox") {
   if (!has_sandbox()) return;
   CHECK(run(Stage::test, "true").command.processes_left == 0);
   CHECK(run(Stage::test, "setsid sleep 60 >/dev/null 2>&1 &").command.processes_left >= 1);

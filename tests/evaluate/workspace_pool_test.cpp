@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Fixture {
+struct PoolFixture {
   TemporaryFolder folder;
   fs::path source = folder.path() / "source";
   fs::path workspaces = folder.path() / "workspaces";
@@ -24,7 +24,7 @@ struct Fixture {
   ProtectedFiles protected_files;
   std::optional<WorkspacePool> pool;
 
-  Fixture() {
+  PoolFixture() {
     fs::create_directories(source);
     for (const char* name : {"a.c", "b.c", "c.c"}) std::ofstream(source / name) << "0\n";
     const Result<SourceTree> tree = load_source_tree(source, {"*.c"});
@@ -61,7 +61,7 @@ struct Fixture {
 
 }  // namespace
 
-TEST_CASE_FIXTURE(Fixture, "a candidate gets the workspace in which the most of it is built already") {
+TEST_CASE_FIXTURE(PoolFixture, "a candidate gets the workspace in which the most of it is built already") {
   Slot one = take("000");
   Slot two = take("000");
   const fs::path far = build(one, "110");
@@ -74,7 +74,7 @@ TEST_CASE_FIXTURE(Fixture, "a candidate gets the workspace in which the most of 
   CHECK(take("124").workspace.folder() == far);  // The other is lent.
 }
 
-TEST_CASE_FIXTURE(Fixture, "a broken workspace is removed, and nobody gets it again") {
+TEST_CASE_FIXTURE(PoolFixture, "a broken workspace is removed, and nobody gets it again") {
   Slot slot = take("000");
   const fs::path broken = build(slot, "111");
   std::ofstream(broken / "left") << "x\n";
@@ -86,7 +86,7 @@ TEST_CASE_FIXTURE(Fixture, "a broken workspace is removed, and nobody gets it ag
   CHECK_FALSE(fs::exists(next.workspace.folder() / "left"));
 }
 
-TEST_CASE_FIXTURE(Fixture, "what the sanitizers built is no use to a plain build") {
+TEST_CASE_FIXTURE(PoolFixture, "what the sanitizers built is no use to a plain build") {
   Slot sanitized = take("000", BuildKind::sanitized);
   const fs::path folder_of_sanitized = build(sanitized, "111");
   pool->give_back(BuildKind::sanitized, std::move(sanitized));
@@ -94,7 +94,7 @@ TEST_CASE_FIXTURE(Fixture, "what the sanitizers built is no use to a plain build
   CHECK(take("111", BuildKind::sanitized).workspace.folder() == folder_of_sanitized);
 }
 
-TEST_CASE_FIXTURE(Fixture, "each has a tripwire of its own, beside it and not in it") {
+TEST_CASE_FIXTURE(PoolFixture, "each has a tripwire of its own, beside it and not in it") {
   Slot one = take("000");
   Slot two = take("000");
   CHECK(one.tripwire.decoy() != two.tripwire.decoy());
@@ -104,7 +104,8 @@ TEST_CASE_FIXTURE(Fixture, "each has a tripwire of its own, beside it and not in
   CHECK_FALSE(two.tripwire.fired());
 }
 
-TEST_CASE_FIXTURE(Fixture, "the folder goes with the pool; one that a killed run left is taken over, another is not") {
+TEST_CASE_FIXTURE(PoolFixture,
+                  "the folder goes with the pool; one that a killed run left is taken over, another is not") {
   pool.reset();
   CHECK_FALSE(fs::exists(workspaces));
   REQUIRE(WorkspacePool::make_folder(workspaces));

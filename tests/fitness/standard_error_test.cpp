@@ -18,7 +18,7 @@ using namespace aiopt;
 
 namespace {
 
-BenchmarkRun run(double throughput) {
+BenchmarkRun fill_run(double throughput) {
   BenchmarkRun run;
   run.throughput_ops_sec = throughput;
   run.metrics = {{"fill", throughput}};
@@ -31,8 +31,8 @@ Evaluation with_ratios(const std::vector<double>& ratios) {
   evaluation.id = CandidateId{7};
   evaluation.benchmark.emplace();
   for (const double ratio : ratios) {
-    evaluation.benchmark->candidate.push_back(run(1000.0 * ratio));
-    evaluation.benchmark->baseline.push_back(run(1000.0));
+    evaluation.benchmark->candidate.push_back(fill_run(1000.0 * ratio));
+    evaluation.benchmark->baseline.push_back(fill_run(1000.0));
   }
   return evaluation;
 }

@@ -19,7 +19,7 @@ using namespace aiopt;
 
 namespace {
 
-constexpr const char* kSecret = "sk-environment-secret-0123456789";
+constexpr const char* kEnvironmentSecret = "sk-environment-secret-0123456789";
 
 std::string environment_block() {
   std::ifstream file("/proc/self/environ", std::ios::binary);
@@ -47,15 +47,16 @@ int run_again(const char* test, std::string variable) {
 }  // namespace
 
 TEST_CASE("inner: the key goes out of the environment block" * doctest::skip()) {
-  REQUIRE(environment_block().find(kSecret) != std::string::npos);
+  REQUIRE(environment_block().find(kEnvironmentSecret) != std::string::npos);
   const ApiKey key = take_api_key("AIOPT_TEST_KEY");
-  CHECK(key.reveal() == kSecret);
-  CHECK(environment_block().find(kSecret) == std::string::npos);
+  CHECK(key.reveal() == kEnvironmentSecret);
+  CHECK(environment_block().find(kEnvironmentSecret) == std::string::npos);
   CHECK(std::getenv("AIOPT_TEST_KEY") == nullptr);
 }
 
 TEST_CASE("a key that was taken is in /proc/self/environ no more") {
-  CHECK(run_again("inner: the key goes out of the environment block", std::string("AIOPT_TEST_KEY=") + kSecret) == 0);
+  CHECK(run_again("inner: the key goes out of the environment block",
+                  std::string("AIOPT_TEST_KEY=") + kEnvironmentSecret) == 0);
 }
 
 TEST_CASE("a variable that is not set gives no key") {

@@ -11,7 +11,7 @@ using namespace aiopt;
 
 namespace {
 
-constexpr std::uint64_t kMs = 1'000'000;
+constexpr std::uint64_t kNsPerMs = 1'000'000;
 
 /// `waits` of `ms` each, all ended by the same; then the thread ran for `cpu_us` and blocked in the same stack.
 RecordedWait waits_of(std::uint64_t waits, std::uint64_t ms, std::uint64_t WakeCounts::*by, std::uint64_t cpu_us) {
@@ -19,7 +19,7 @@ RecordedWait waits_of(std::uint64_t waits, std::uint64_t ms, std::uint64_t WakeC
   wait.activity = ThreadActivity::blocked;
   wait.samples = waits * ms;
   wait.waits = waits;
-  wait.wait_ns = waits * ms * kMs;
+  wait.wait_ns = waits * ms * kNsPerMs;
   wait.wakes.*by = wait.samples;
   wait.followed = waits;
   wait.came_back = waits;
@@ -84,7 +84,7 @@ TEST_CASE("a worker that never got anything to do is idle, whether it was woken 
   CHECK_FALSE(reason(wait, condition_in("pool_loop")));  // It went on to wait there: it may have done what it had to.
   wait.ended_after = 1;
   CHECK(reason(wait, condition_in("pool_loop")) == IdleReason::woken_to_end);
-  wait.cpu_after_ns = 300 * kMs;
+  wait.cpu_after_ns = 300 * kNsPerMs;
   CHECK_FALSE(reason(wait, condition_in("pool_loop")));
 }
 

@@ -47,7 +47,7 @@ void build_fixture(const std::string& source, const std::vector<std::string>& op
   run_tool(arguments, output.parent_path());
 }
 
-bool has_program(const std::string& name) {
+bool is_installed(const std::string& name) {
   Command command;
   command.line = "command -v " + name;
   command.directory = "/";

@@ -26,6 +26,6 @@ std::string run_tool(const std::vector<std::string>& arguments, const std::files
 void build_fixture(const std::string& source, const std::vector<std::string>& options,
                    const std::filesystem::path& output, const std::string& compiler = "");
 
-bool has_program(const std::string& name);
+bool is_installed(const std::string& name);
 
 }  // namespace aiopt

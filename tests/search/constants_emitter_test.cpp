@@ -10,6 +10,7 @@
 
 #include "base/clock.hpp"
 #include "base/text.hpp"
+#include "search/emitter_rules.hpp"
 #include "search/emitters.hpp"
 #include "search/literals.hpp"
 #include "support/elites.hpp"
@@ -20,15 +21,13 @@ using namespace aiopt;
 
 namespace {
 
-const PatchRules kRules{{"**"}, 262'144};
-
 SourceTree tree_of(const std::string& text, const std::string& path = "src/a.cc") {
   return {{path, make_source_file(text)}};
 }
 
 /// An emitter, an archive with the baseline alone in it, and the run's randomness.
-struct Bench {
-  explicit Bench(SourceTree baseline, std::uint64_t seed = 1) : rng(seed) {
+struct ConstantsBench {
+  explicit ConstantsBench(SourceTree baseline, std::uint64_t seed = 1) : rng(seed) {
     auto made = make_constants_emitter(baseline, kRules);
     REQUIRE_MESSAGE(made.has_value(), (made ? "" : made.error().message));
     emitter = *std::move(made);
@@ -87,7 +86,7 @@ TEST_CASE("a task without a number to tune is refused with what to do") {
 
 TEST_CASE("an ask changes one or two numbers of the parent and says which") {
   const SourceTree tree = tree_of("int a = 100;\nint b = 200;\ndouble c = 2.5;\n");
-  Bench bench(tree);
+  ConstantsBench bench(tree);
   std::set<std::size_t> sizes;
   for (int i = 0; i < 50; ++i) {
     const auto ask = bench.ask();
@@ -111,7 +110,7 @@ TEST_CASE("an edit of a line that occurs often changes that line and no other") 
   std::string text;
   for (int i = 0; i < 30; ++i) text += "  wait(500);\n  x = " + std::string(i % 3 == 0 ? "a" : "b") + ";\n";
   const SourceTree tree = tree_of(text);
-  Bench bench(tree);
+  ConstantsBench bench(tree);
   for (int i = 0; i < 60; ++i) {
     const auto ask = bench.ask();
     REQUIRE(ask.has_value());
@@ -123,7 +122,7 @@ TEST_CASE("an edit of a line that occurs often changes that line and no other") 
 
 TEST_CASE("two numbers of one line can change together") {
   const SourceTree tree = tree_of("f(100, 200, 300); g(100, 200, 300);");  // And no newline at its end.
-  Bench bench(tree);
+  ConstantsBench bench(tree);
   int pairs = 0;
   for (int i = 0; i < 60; ++i) {
     const auto ask = bench.ask();
@@ -136,14 +135,14 @@ TEST_CASE("two numbers of one line can change together") {
 
 TEST_CASE("line ends of a file stay as they are") {
   const SourceTree tree = tree_of("int a = 100;\r\nint b;\r\n");
-  Bench bench(tree);
+  ConstantsBench bench(tree);
   const std::string text = applied(tree, *bench.ask());
   CHECK(text.ends_with(";\r\nint b;\r\n"));
 }
 
 TEST_CASE("integers stay integers, move by at least one, and do not become zero") {
   const SourceTree tree = tree_of("int a = 2; int b = 37; unsigned c = 0x7fffffffu;\n");
-  Bench bench(tree);
+  ConstantsBench bench(tree);
   for (int i = 0; i < 300; ++i) {
     const auto ask = bench.ask();
     if (!ask) continue;
@@ -161,7 +160,7 @@ TEST_CASE("integers stay integers, move by at least one, and do not become zero"
 TEST_CASE("a power of two mostly becomes another") {
   int powers = 0;
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
-    Bench bench(tree_of("constexpr int kBlock = 4096;\n"), seed);
+    ConstantsBench bench(tree_of("constexpr int kBlock = 4096;\n"), seed);
     const auto ask = bench.ask();
     REQUIRE(ask.has_value());
     const auto to = std::stoull(changes_of(*ask)[0].at("to").get<std::string>());
@@ -175,7 +174,7 @@ TEST_CASE("a power of two mostly becomes another") {
 TEST_CASE("a hinted number stays in its range") {
   const SourceTree tree =
       tree_of("double a = 0.5;  // aiopt: tune [0.25, 0.75]\nint b = 8;  // aiopt: tune [4, 16] log\n");
-  Bench bench(tree);
+  ConstantsBench bench(tree);
   for (int i = 0; i < 200; ++i) {
     const auto ask = bench.ask();
     if (!ask) continue;
@@ -187,14 +186,14 @@ TEST_CASE("a hinted number stays in its range") {
 }
 
 TEST_CASE("a range of one value leaves nothing to propose") {
-  Bench bench(tree_of("int a = 5;  // aiopt: tune [4.5, 5.5]\n"));
+  ConstantsBench bench(tree_of("int a = 5;  // aiopt: tune [4.5, 5.5]\n"));
   CHECK_FALSE(bench.ask().has_value());
 }
 
 TEST_CASE("only what is between the EVOLVE-BLOCK markers changes") {
   const SourceTree tree =
       tree_of("int a = 100;\n// EVOLVE-BLOCK-START\nint b = 200;\n// EVOLVE-BLOCK-END\nint c = 300;\n");
-  Bench bench(tree);
+  ConstantsBench bench(tree);
   for (int i = 0; i < 30; ++i) {
     const auto ask = bench.ask();
     REQUIRE(ask.has_value());
@@ -205,7 +204,7 @@ TEST_CASE("only what is between the EVOLVE-BLOCK markers changes") {
 }
 
 TEST_CASE("nothing is asked twice") {
-  Bench bench(tree_of("constexpr int kWays = 4;\nint b = 8;\n"));
+  ConstantsBench bench(tree_of("constexpr int kWays = 4;\nint b = 8;\n"));
   std::set<std::string> asked;
   for (int i = 0; i < 100; ++i) {
     const auto ask = bench.ask();
@@ -218,7 +217,7 @@ TEST_CASE("nothing is asked twice") {
 TEST_CASE("there is something to propose for as long as a number has values that were not asked") {
   for (const std::optional<double> objective : {std::optional(0.9), std::optional<double>()}) {
     CAPTURE(objective.has_value());
-    Bench bench(tree_of("int a = 100;\n"));
+    ConstantsBench bench(tree_of("int a = 100;\n"));
     for (int i = 0; i < 60; ++i) {
       const auto ask = bench.ask();
       REQUIRE(ask.has_value());
@@ -228,7 +227,7 @@ TEST_CASE("there is something to propose for as long as a number has values that
 }
 
 TEST_CASE("a number without new values keeps none from one that failed twice") {
-  Bench bench(tree_of("int few = 2;  // aiopt: tune [1, 3]\nint bad = 777;\n"));
+  ConstantsBench bench(tree_of("int few = 2;  // aiopt: tune [1, 3]\nint bad = 777;\n"));
   for (int i = 0; i < 60; ++i) {
     const auto ask = bench.ask();
     REQUIRE(ask.has_value());
@@ -238,7 +237,7 @@ TEST_CASE("a number without new values keeps none from one that failed twice") {
 }
 
 TEST_CASE("a number whose change failed twice is left out, in children of the tree too") {
-  Bench bench(tree_of("int good = 100;\nint bad = 777;\n"));
+  ConstantsBench bench(tree_of("int good = 100;\nint bad = 777;\n"));
   int bad_alone = 0;
   for (int i = 0; i < 100 && bad_alone < 2; ++i) {
     const auto ask = bench.ask();
@@ -262,7 +261,7 @@ TEST_CASE("a number whose change failed twice is left out, in children of the tr
 
 TEST_CASE("steps grow while changes succeed and shrink while they do not") {
   const auto mean_step = [](bool succeed) {
-    Bench bench(tree_of("double a = 1000.0;\n"));
+    ConstantsBench bench(tree_of("double a = 1000.0;\n"));
     for (int i = 0; i < 60; ++i) {
       const auto ask = bench.ask();
       REQUIRE(ask.has_value());
@@ -282,7 +281,7 @@ TEST_CASE("steps grow while changes succeed and shrink while they do not") {
 
 TEST_CASE("the constants emitter asks the same again for the same seed and news, in whatever order these come") {
   const auto run = [] {
-    Bench bench(tree_of("int a = 100;\nint b = 64;\ndouble c = 0.5;\n"), 9);
+    ConstantsBench bench(tree_of("int a = 100;\nint b = 64;\ndouble c = 0.5;\n"), 9);
     std::string story;
     std::deque<Ask> waiting;
     for (int i = 0; i < 80; ++i) {
@@ -301,7 +300,7 @@ TEST_CASE("the constants emitter asks the same again for the same seed and news,
 }
 
 TEST_CASE("a note that is not of the constants emitter does no harm") {
-  Bench bench(tree_of("int a = 100;\n"));
+  ConstantsBench bench(tree_of("int a = 100;\n"));
   for (const char* note :
        {"", "{", "[]", "{}", R"({"changes": 1})", R"({"changes": []})", R"({"changes": [1, {}]})",
         R"({"changes": [{"key": 5}]})", R"({"changes": [{"key": "zz"}], "parent_objective": "x"})"}) {
@@ -319,7 +318,7 @@ TEST_CASE("a constant is tuned towards its best value") {
   const auto objective_of = [](double batch) { return std::exp2(-std::abs(std::log2(batch / 256.0)) / 3.0); };
   int found = 0;
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
-    Bench bench(tree, seed);
+    ConstantsBench bench(tree, seed);
     bench.archive = ListArchive();
     bench.archive.add(make_elite(0, objective_of(4.0), tree));
     bench.selection = ScriptedSelection([](const Archive& archive, std::size_t count, Rng&) {
@@ -345,7 +344,7 @@ TEST_CASE("an ask of the constants emitter costs microseconds on a tree of 50 KB
     while (text.size() < 5'000) text += "  total += table[i] * 31 + offset(7); // a line\n";
     tree.emplace("src/" + std::to_string(f) + ".cc", make_source_file(text));
   }
-  Bench bench(tree);
+  ConstantsBench bench(tree);
   constexpr int kAsks = 300;
   const auto start = process_cpu_time();
   for (int i = 0; i < kAsks; ++i) REQUIRE(bench.ask().has_value());

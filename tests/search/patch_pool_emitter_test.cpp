@@ -10,6 +10,7 @@
 
 #include "base/clock.hpp"
 #include "base/files.hpp"
+#include "search/emitter_rules.hpp"
 #include "search/emitters.hpp"
 #include "support/elites.hpp"
 #include "support/list_archive.hpp"
@@ -20,8 +21,6 @@ using namespace aiopt;
 namespace {
 
 using Names = std::set<std::string>;
-
-const PatchRules kRules{{"**"}, 262'144};
 
 /// "src/0.cc" holds "int part_0 = 0;" and so on, among enough other lines to be of the size asked for.
 SourceTree tree_of(std::size_t parts, std::size_t bytes_each = 0) {
@@ -55,8 +54,8 @@ Names names_in(const Ask& ask) {
   return nlohmann::json::parse(ask.note).at("patches").get<Names>();
 }
 
-struct Bench {
-  Bench(std::vector<PoolPatch> pool, const SourceTree& baseline, std::uint64_t seed = 1)
+struct PoolBench {
+  PoolBench(std::vector<PoolPatch> pool, const SourceTree& baseline, std::uint64_t seed = 1)
       : tree(baseline), emitter(make_patch_pool_emitter(std::move(pool), baseline, kRules)), rng(seed) {
     archive.add(make_elite(0, 1.0, baseline));
   }
@@ -124,7 +123,7 @@ struct Model {
 
 /// The true speed of the set that measured best, with three asks in flight and a noise of 2 %.
 double speed_found(const Model& model, std::uint64_t seed, int asks) {
-  Bench bench(independent(model.factor.size()), tree_of(model.factor.size()), seed);
+  PoolBench bench(independent(model.factor.size()), tree_of(model.factor.size()), seed);
   Rng noise(seed + 1000);
   std::deque<Ask> flying;
   double best_measured = 0.0;
@@ -164,7 +163,7 @@ const std::vector<double> kFourteen{1.5, 1.0, 0.0, 1.3, 0.8, 1.2, 1.0, 0.0, 1.4,
 TEST_CASE("each patch is tried alone first, in an order that the seed decides") {
   std::set<std::string> orders;
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
-    Bench bench(independent(6), tree_of(6), seed);
+    PoolBench bench(independent(6), tree_of(6), seed);
     Names tried;
     std::string order;
     for (int i = 0; i < 6; ++i) {
@@ -183,7 +182,7 @@ TEST_CASE("each patch is tried alone first, in an order that the seed decides") 
 }
 
 TEST_CASE("when all have been told, the ones that gained are tried together, then all that did not clearly lose") {
-  Bench bench(independent(5), tree_of(5));
+  PoolBench bench(independent(5), tree_of(5));
   for (int i = 0; i < 5; ++i) {
     const auto ask = bench.ask();
     REQUIRE(ask.has_value());
@@ -200,7 +199,7 @@ TEST_CASE("when all have been told, the ones that gained are tried together, the
 }
 
 TEST_CASE("where one alone gained, what did not lose is tried with it") {
-  Bench bench(independent(4), tree_of(4));
+  PoolBench bench(independent(4), tree_of(4));
   for (int i = 0; i < 4; ++i) {
     const auto ask = bench.ask();
     REQUIRE(ask.has_value());
@@ -215,7 +214,7 @@ TEST_CASE("where one alone gained, what did not lose is tried with it") {
 TEST_CASE("no tree is proposed twice, nor the baseline, and there is an end") {
   std::vector<PoolPatch> pool = independent(3);
   pool.push_back(patch_of(0, "same_as_p0"));
-  Bench bench(pool, tree_of(3));
+  PoolBench bench(pool, tree_of(3));
   std::set<std::string> digests{tree_sha256(bench.tree)};
   for (int i = 0; i < 60; ++i) {
     const auto ask = bench.ask();
@@ -228,7 +227,7 @@ TEST_CASE("no tree is proposed twice, nor the baseline, and there is an end") {
 }
 
 TEST_CASE("a patch that does not apply after those before it is dropped") {
-  Bench bench({patch_of(0, "first", "0", "1"), patch_of(0, "rival", "0", "2"), patch_of(1, "other")}, tree_of(2));
+  PoolBench bench({patch_of(0, "first", "0", "1"), patch_of(0, "rival", "0", "2"), patch_of(1, "other")}, tree_of(2));
   std::set<Names> seen;
   for (int i = 0; i < 40; ++i) {
     const auto ask = bench.ask();
@@ -244,7 +243,7 @@ TEST_CASE("a patch that does not apply after those before it is dropped") {
 }
 
 TEST_CASE("a patch that needs another is tried with it though it does not apply alone") {
-  Bench bench({patch_of(0, "base"), patch_of(1, "x"), patch_of(0, "on_top", "1", "2")}, tree_of(2));
+  PoolBench bench({patch_of(0, "base"), patch_of(1, "x"), patch_of(0, "on_top", "1", "2")}, tree_of(2));
   bool together = false;
   for (int i = 0; i < 20; ++i) {
     const auto ask = bench.ask();
@@ -261,7 +260,7 @@ TEST_CASE("a patch that needs another is tried with it though it does not apply 
 }
 
 TEST_CASE("a patch that failed alone is hardly tried again") {
-  Bench bench(independent(10), tree_of(10));
+  PoolBench bench(independent(10), tree_of(10));
   int with_failed = 0;
   int sets = 0;
   for (int i = 0; i < 100; ++i) {
@@ -296,7 +295,7 @@ TEST_CASE("with 60 asks it does so where two pairs of the good ones fail togethe
 
 TEST_CASE("the patch_pool emitter asks the same again for the same seed and news") {
   const auto run = [] {
-    Bench bench(independent(8), tree_of(8), 5);
+    PoolBench bench(independent(8), tree_of(8), 5);
     std::string story;
     std::deque<Ask> waiting;
     for (int i = 0; i < 50; ++i) {
@@ -315,14 +314,14 @@ TEST_CASE("the patch_pool emitter asks the same again for the same seed and news
 }
 
 TEST_CASE("an empty pool, or one where nothing applies, has nothing to propose") {
-  Bench empty({}, tree_of(1));
+  PoolBench empty({}, tree_of(1));
   CHECK_FALSE(empty.ask().has_value());
-  Bench useless({patch_of(5, "elsewhere")}, tree_of(1));
+  PoolBench useless({patch_of(5, "elsewhere")}, tree_of(1));
   CHECK_FALSE(useless.ask().has_value());
 }
 
 TEST_CASE("a note of another pool or of nobody does no harm") {
-  Bench bench(independent(2), tree_of(2));
+  PoolBench bench(independent(2), tree_of(2));
   for (const char* note : {"", "{", "[]", "{}", R"({"patches": 3})", R"({"patches": [1]})", R"({"patches": ["gone"]})",
                            R"({"patches": []})"}) {
     Ask ask;
@@ -341,7 +340,7 @@ TEST_CASE("an ask of the patch_pool emitter costs microseconds with 16 patches o
     pool.back().patch.edits.push_back(patch_of(i, "").patch.edits[0]);
     if (i % 4 != 0) pool.back().patch.edits.erase(pool.back().patch.edits.begin());
   }
-  Bench bench(pool, tree_of(kPatches, 3'200));
+  PoolBench bench(pool, tree_of(kPatches, 3'200));
   constexpr int kAsks = 200;
   int proposed = 0;
   const auto start = process_cpu_time();
@@ -368,7 +367,7 @@ TEST_CASE("a folder of patches is read by name") {
   REQUIRE(pool->size() == 2);
   CHECK((*pool)[0].name == "a");
   CHECK((*pool)[1].name == "b");
-  Bench bench(*pool, tree_of(1));
+  PoolBench bench(*pool, tree_of(1));
   const auto ask = bench.ask();
   REQUIRE(ask.has_value());
   bench.digest(*ask);

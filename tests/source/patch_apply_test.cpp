@@ -8,14 +8,13 @@
 #include <doctest/doctest.h>
 
 #include "base/clock.hpp"
+#include "source/patch_checks.hpp"
 #include "source/patch_parser.hpp"
 #include "source/source_tree.hpp"
 
 using namespace aiopt;
 
 namespace {
-
-const PatchRules kRules{{"src/**"}, 262'144};
 
 SourceTree tree_of(std::string text) {
   SourceTree tree;
@@ -38,10 +37,6 @@ std::string after(const std::string& text, const Edit& edit) {
   CHECK(tree_sha256(again->tree) == tree_sha256(applied->tree));
   const auto found = applied->tree.find("src/a.cc");
   return found == applied->tree.end() ? "removed" : *found->second.text;
-}
-
-bool contains(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

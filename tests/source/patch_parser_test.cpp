@@ -6,6 +6,8 @@
 
 #include <doctest/doctest.h>
 
+#include "source/patch_checks.hpp"
+
 using namespace aiopt;
 
 namespace {
@@ -20,10 +22,6 @@ std::string path_of_first(const std::string& reply, std::string_view only_file =
 std::string reason(const std::string& reply, std::string_view only_file = {}) {
   const auto patch = parse_patch(reply, only_file);
   return patch ? "no error" : patch.error().message;
-}
-
-bool contains(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

@@ -7,14 +7,13 @@
 #include <aiopt/rng.hpp>
 
 #include "source/patch_apply.hpp"
+#include "source/patch_checks.hpp"
 #include "source/patch_parser.hpp"
 #include "source/text_lines.hpp"
 
 using namespace aiopt;
 
 namespace {
-
-const PatchRules kRules{{"src/**"}, 262'144};
 
 /// Few different lines, so that most searches are ambiguous.
 std::string random_line(Rng& rng) {

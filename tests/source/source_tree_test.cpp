@@ -3,7 +3,6 @@
 #include "source/source_tree.hpp"
 
 #include <filesystem>
-#include <fstream>
 #include <string>
 
 #include <doctest/doctest.h>
@@ -13,16 +12,12 @@
 #include "base/subprocess.hpp"
 #include "source/patch_apply.hpp"
 #include "source/patch_parser.hpp"
+#include "workspace_place.hpp"
 
 using namespace aiopt;
-namespace fs = std::filesystem;
+using namespace aiopt::test;
 
 namespace {
-
-void write(const fs::path& file, const std::string& text) {
-  fs::create_directories(file.parent_path());
-  std::ofstream(file, std::ios::binary) << text;
-}
 
 std::string paths_of(const SourceTree& tree) {
   std::string paths;
@@ -30,7 +25,7 @@ std::string paths_of(const SourceTree& tree) {
   return paths;
 }
 
-int shell(const fs::path& directory, const std::string& line) {
+int exit_code_of(const fs::path& directory, const std::string& line) {
   Command command;
   command.line = line;
   command.directory = directory;
@@ -118,7 +113,7 @@ TEST_CASE("a diff between two trees is taken by git apply and by patch") {
     CAPTURE(tool);
     const fs::path source = folder.path() / "source";
     for (const auto& [path, file] : from) write(source / path, *file.text);
-    CHECK(shell(source, tool) == 0);
+    CHECK(exit_code_of(source, tool) == 0);
     CHECK(lies_in(to, source));
     fs::remove_all(source);
   }
