@@ -6,7 +6,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <string>
+#include <utility>
 
 namespace aiopt {
 
@@ -43,16 +45,24 @@ std::string hotspot_of(const Profile& profile) {
   return first.scope == "line" ? first.place.file : first.scope;
 }
 
+/// In which function threads wait most, and for what; empty if nowhere. A call of fsync sleeps in several functions of
+/// the kernel: their shares add up.
+std::pair<std::string, WaitClass> first_blocker(const OffCpuProfile& profile) {
+  std::map<std::pair<std::string, WaitClass>, double> shares;
+  for (const Blocker& blocker : profile.top_blockers) shares[{blocker.place.function, blocker.kind}] += blocker.share;
+  const auto first = std::ranges::max_element(shares, {}, [](const auto& entry) { return entry.second; });
+  return first == shares.end() ? std::pair(std::string(), WaitClass::other) : first->first;
+}
+
 Result<Measure> measure_of(const std::string& name, const Candidate& candidate, const Evaluation& evaluation) {
   if (name == "offcpu_ratio") return Measure(evaluation.off_cpu_ratio().value_or(0.0));
   if (name == "function") return Measure(candidate.changed_function);
   if (name == "causal_hotspot") return Measure(hotspot_of(evaluation.profile));
   if (name == "offcpu_class" || name == "offcpu_function") {
     if (!evaluation.profile.off_cpu) return Measure(std::string(kNotProfiled));
-    const std::vector<Blocker>& blockers = evaluation.profile.off_cpu->top_blockers;
-    if (blockers.empty()) return Measure(std::string(kNothing));
-    return Measure(name == "offcpu_class" ? std::string(to_string(blockers.front().kind))
-                                          : blockers.front().place.function);
+    const auto [function, kind] = first_blocker(*evaluation.profile.off_cpu);
+    if (function.empty()) return Measure(std::string(kNothing));
+    return Measure(name == "offcpu_class" ? std::string(to_string(kind)) : function);
   }
   return metric_of(name, evaluation.benchmark.value_or(BenchmarkResult{}));
 }

@@ -161,6 +161,7 @@ constexpr auto kWaitingPrefixes = std::to_array<std::string_view>({
     "syscall_cancel",
     "int_malloc",
     "int_free",
+    "glibcxx_rwlock_",
     "gthread_",
     "nptl_",
     "internal_syscall_cancel",

@@ -52,6 +52,9 @@ constexpr auto kWaitRules = std::to_array<WaitRule>({
     {"wbt_wait", WaitClass::io},
     {"blk_mq_get_tag", WaitClass::io},
     {"balance_dirty_pages", WaitClass::io},
+    {"inode_wait_for_writeback", WaitClass::io},
+    {"inode_sleep_on_writeback", WaitClass::io},
+    {"wb_wait_for_completion", WaitClass::io},
     // libaio, io_uring.
     {"read_events", WaitClass::io},
     {"io_cqring_wait", WaitClass::io},

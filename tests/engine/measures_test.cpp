@@ -69,6 +69,18 @@ TEST_CASE("a profile's ratio without idle waits counts, its first blocker and it
   CHECK(std::get<std::string>(measures(evaluation)[1]) == "lock");
 }
 
+TEST_CASE("the first blocker is the function that waits most, wherever in the kernel it sleeps") {
+  Evaluation evaluation = benchmarked();
+  OffCpuProfile& off_cpu = evaluation.profile.off_cpu.emplace();
+  off_cpu.top_blockers = {{{"Db::put", "src/db.cc", 9}, WaitClass::lock, 0.3, "futex_do_wait", {}},
+                          {{"Wal::sync", "src/wal.cc", 4}, WaitClass::io, 0.2, "jbd2_log_wait_commit", {}},
+                          {{"Wal::sync", "src/wal.cc", 4}, WaitClass::io, 0.15, "folio_wait_bit", {}},
+                          {{"Wal::sync", "src/wal.cc", 4}, WaitClass::scheduling, 0.1, "", {}}};
+  const std::vector<Measure> found = measures(evaluation);
+  CHECK(std::get<std::string>(found[2]) == "io");
+  CHECK(std::get<std::string>(found[3]) == "Wal::sync");
+}
+
 TEST_CASE("a profile that found nothing is no missing profile") {
   Evaluation evaluation = benchmarked();
   evaluation.profile.off_cpu.emplace();

@@ -64,6 +64,7 @@ TEST_CASE("wrappers that were inlined or linked in are not the program's own cod
   CHECK(name({in_program("__gnu_cxx::__exchange_and_add"), in_program("fsync@plt"), own}) == "kv::Wal::append");
   CHECK(name({in_program("__libc_write"), in_program("__GI___clock_nanosleep"), in_program("operator new"), own}) ==
         "kv::Wal::append");
+  CHECK(name({in_program("__glibcxx_rwlock_wrlock"), own}) == "kv::Wal::append");  // Of std::shared_mutex.
   CHECK(name({{{"tbb::detail::wait", "", 0}, "/usr/lib/libtbb.so.12", false}, own}) == "kv::Wal::append");
   // Like wrappers, but not them.
   CHECK(name({in_program("kv::read"), own}) == "kv::read");

@@ -17,6 +17,8 @@ TEST_CASE("a stack of the kernel tells what a thread waited for") {
   CHECK(kind({"__schedule", "schedule", "rwsem_down_write_slowpath", "down_write", "ext4_file_write_iter"}) == "lock");
   CHECK(kind({"__schedule", "schedule", "io_schedule", "folio_wait_bit_common", "filemap_read"}) == "io");
   CHECK(kind({"__schedule", "schedule", "jbd2_log_wait_commit [jbd2]", "ext4_sync_file"}) == "io");
+  CHECK(kind({"__schedule", "schedule", "inode_wait_for_writeback", "writeback_single_inode", "ext4_sync_file"}) ==
+        "io");
   CHECK(kind({"__schedule", "schedule", "do_nanosleep", "hrtimer_nanosleep"}) == "other");
   CHECK(kind({"__schedule", "schedule", "schedule_timeout", "inet_csk_accept"}) == "other");
   CHECK(kind({}) == "other");
