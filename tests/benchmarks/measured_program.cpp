@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -85,10 +86,16 @@ double cpu_seconds_so_far(pid_t pid) {
   return ns / 1e9;
 }
 
-[[noreturn]] void become(const fs::path& folder, char* const* arguments, int gate, int out) {
+[[noreturn]] void become(const MeasuredCommand& command, char* const* arguments, int gate, int out) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (command.cpu) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(*command.cpu, &one);
+    if (::sched_setaffinity(0, sizeof one, &one) != 0) ::_exit(127);
+  }
   char go = 0;
-  if (::read(gate, &go, 1) != 1 || ::chdir(folder.c_str()) != 0) ::_exit(127);
+  if (::read(gate, &go, 1) != 1 || ::chdir(command.folder.c_str()) != 0) ::_exit(127);
   ::dup2(out, STDOUT_FILENO);
   ::dup2(out, STDERR_FILENO);
   ::execvp(arguments[0], arguments);
@@ -182,7 +189,7 @@ Result<HeldChild> hold_child(const MeasuredCommand& command) {
   child.pid = ::fork();
   if (child.pid == 0) {
     child.gate.close();
-    become(command.folder, arguments.data(), gate[0], out[1]);
+    become(command, arguments.data(), gate[0], out[1]);
   }
   return child;
 }

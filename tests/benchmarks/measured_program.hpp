@@ -17,6 +17,7 @@ namespace aiopt {
 struct MeasuredCommand {
   std::vector<std::string> arguments;     ///< A program, looked for in PATH, and its arguments.
   std::filesystem::path folder = "/";     ///< In which it runs.
+  std::optional<int> cpu;                 ///< On which alone it runs; what looks at it runs anywhere.
   std::optional<SamplerOptions> sampler;  ///< None: it runs alone.
   bool looks_at_threads = false;          ///< Fill thread_seconds in: a look at /proc each millisecond.
 };

@@ -62,21 +62,24 @@ void copy_text(const std::string& text, std::array<char, N>& to) {
   text.copy(to.data(), N - 1);
 }
 
-/// While it lives, this process and its children share one CPU with it.
+int first_cpu() {
+  cpu_set_t all;
+  ::sched_getaffinity(0, sizeof all, &all);
+  int first = 0;
+  while (!CPU_ISSET(first, &all)) ++first;
+  return first;
+}
+
+/// While it lives, a process computes on that CPU.
 class BusyNeighbour {
  public:
-  BusyNeighbour() {
-    cpu_set_t all;
-    ::sched_getaffinity(0, sizeof all, &all);
-    int first = 0;
-    while (!CPU_ISSET(first, &all)) ++first;
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(first, &one);
-    ::sched_setaffinity(0, sizeof one, &one);
-    pid_ = ::fork();
+  explicit BusyNeighbour(int cpu) : pid_(::fork()) {
     if (pid_ != 0) return;
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    ::sched_setaffinity(0, sizeof one, &one);
     for (volatile unsigned n = 0;;) n = n + 1;
   }
   ~BusyNeighbour() {
@@ -91,8 +94,12 @@ class BusyNeighbour {
 };
 
 Result<Outcome> measure(const Subject& subject, const fs::path& folder) {
-  const std::unique_ptr<BusyNeighbour> neighbour = subject.shares_cpu ? std::make_unique<BusyNeighbour>() : nullptr;
   MeasuredCommand command;
+  std::unique_ptr<BusyNeighbour> neighbour;
+  if (subject.shares_cpu) {
+    command.cpu = first_cpu();
+    neighbour = std::make_unique<BusyNeighbour>(*command.cpu);
+  }
   command.arguments = subject.arguments;
   command.folder = folder;
   command.sampler.emplace();
@@ -191,7 +198,7 @@ std::vector<Subject> make_subjects(const fs::path& folder, const std::string& wa
   std::vector<Subject> subjects{
       program("sleeper", "sleeper", "200", WaitClass::other, "nap"),
       program("busy", "busy", "2000", WaitClass::scheduling, ""),
-      program("fsync", "fsync", "300", WaitClass::io, "run_fsync"),
+      program("fsync", "fsync", "2000", WaitClass::io, "run_fsync"),
       program("convoy, 2 threads", "convoy", "2", std::nullopt, "hold_lock"),
       program("convoy, 4 threads", "convoy", "4", std::nullopt, "hold_lock"),
       program("queue", "queue", "800", std::nullopt, ""),
