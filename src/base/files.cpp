@@ -76,9 +76,11 @@ void make_removable(const fs::path& folder) {
 
 }  // namespace
 
-Result<std::string> read_file(const fs::path& file, std::size_t limit_bytes) {
+namespace {
+
+Result<std::string> read_with(int more_flags, const fs::path& file, std::size_t limit_bytes) {
   // O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever.
-  const FileDescriptor in(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  const FileDescriptor in(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | more_flags));
   if (!in.is_open()) return file_error("read", file, errno);
   struct stat status {};
   if (::fstat(in.get(), &status) != 0) return file_error("read", file, errno);
@@ -100,6 +102,16 @@ Result<std::string> read_file(const fs::path& file, std::size_t limit_bytes) {
   }
   return Error{Error::Code::invalid_argument,
                fmt::format("cannot read {}: larger than {} bytes", file.string(), limit_bytes)};
+}
+
+}  // namespace
+
+Result<std::string> read_file(const fs::path& file, std::size_t limit_bytes) {
+  return read_with(0, file, limit_bytes);
+}
+
+Result<std::string> read_file_of_stranger(const fs::path& file, std::size_t limit_bytes) {
+  return read_with(O_NOFOLLOW, file, limit_bytes);
 }
 
 Result<void> write_file_atomic(const fs::path& file, std::string_view bytes) {

@@ -16,6 +16,10 @@ inline constexpr std::size_t kNoLimit = static_cast<std::size_t>(-1);
 /// The file's bytes. Errors: not_found, io, invalid_argument (larger than the limit, or no regular file).
 Result<std::string> read_file(const std::filesystem::path& file, std::size_t limit_bytes = kNoLimit);
 
+/// The same of a file that a stranger may have made in a folder of ours: a symbolic link, which could lead anywhere, is
+/// an error (io).
+Result<std::string> read_file_of_stranger(const std::filesystem::path& file, std::size_t limit_bytes);
+
 /// Writes to a temporary file beside it, fsyncs, and renames it into place; the folder is made.
 Result<void> write_file_atomic(const std::filesystem::path& file, std::string_view bytes);
 

@@ -118,9 +118,8 @@ class LocalEvaluator final : public Evaluator {
     }
     fate = benchmark(slot, candidate.id, how, evaluation, stop);
     if (!fate) return fate;
-    if (!*fate) {
-      if (auto profiled = profile(slot, candidate.tree, how, evaluation, stop); !profiled) return profiled.error();
-    }
+    if (!*fate) fate = profile(slot, candidate.tree, how, evaluation, stop);
+    if (!fate) return fate;
     remember(program, evaluation, *fate);
     if (*fate) return fate;
     return sanitize(candidate.tree, evaluation, stop);
@@ -214,9 +213,9 @@ class LocalEvaluator final : public Evaluator {
   }
 
   /// Off-CPU first: where that fails, nothing that a profiler needs is there.
-  Result<void> profile(Slot& slot, const SourceTree& tree, const EvaluateOptions& how, Evaluation& evaluation,
-                       const std::stop_token& stop) {
-    if (!profiler_) return {};
+  Result<std::optional<Fate>> profile(Slot& slot, const SourceTree& tree, const EvaluateOptions& how,
+                                      Evaluation& evaluation, const std::stop_token& stop) {
+    if (!profiler_) return std::optional<Fate>{};
     const Lanes::Turn turn = lanes_.measure();
     std::vector<BusyLine> busiest_lines;
     if (profiler_->makes_off_cpu()) {
@@ -225,14 +224,27 @@ class LocalEvaluator final : public Evaluator {
       busiest_lines = std::move(made->busiest_lines);
       evaluation.profile.off_cpu = std::move(made->profile);
       evaluation.stages.push_back(std::move(made->report));
+      if (auto fate = fate_of_profiled(slot, made->faults, evaluation)) return fate;
     }
     if (profiler_->makes_causal() && is_worth_a_causal_profile(evaluation, how)) {
       Result<Profiled<CausalProfile>> made = profiler_->causal(slot.side(), tree, busiest_lines, turn.cpus(), stop);
       if (!made) return made.error();
       evaluation.profile.causal = std::move(made->profile);
       evaluation.stages.push_back(std::move(made->report));
+      if (auto fate = fate_of_profiled(slot, made->faults, evaluation)) return fate;
     }
-    return {};
+    return std::optional<Fate>{};
+  }
+
+  std::optional<Fate> fate_of_profiled(Slot& slot, const ProfiledFaults& faults, Evaluation& evaluation) const {
+    slot.is_broken = slot.is_broken || faults.filled_disk || !faults.changed.empty();
+    if (!faults.changed.empty()) {
+      return rejected(evaluation, {"protected_files", true, "a profiled run changed " + faults.changed.front()});
+    }
+    if (faults.opened_run_folder && is_on("run_folder")) {
+      return rejected(evaluation, {"run_folder", true, "a profiled run tried to read run.db"});
+    }
+    return std::nullopt;
   }
 
   bool is_worth_a_causal_profile(const Evaluation& evaluation, const EvaluateOptions& how) const {

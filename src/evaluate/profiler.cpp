@@ -15,6 +15,7 @@
 #include "base/clock.hpp"
 #include "base/files.hpp"
 #include "base/text.hpp"
+#include "core/reason.hpp"
 #include "evaluate/command_words.hpp"
 #include "profile/causal_profile.hpp"
 #include "profile/coz_profile.hpp"
@@ -29,7 +30,8 @@ namespace {
 
 /// In the workspace, where a command in the sandbox can write.
 constexpr const char* kCozFile = ".aiopt.coz";
-constexpr std::size_t kMostCozBytes = 64 << 20;
+/// Of all runs of a profile: half a second's experiment takes some 200 bytes.
+constexpr std::size_t kMostCozBytes = 1 << 20;
 /// A run whose experiments are all cut off teaches nothing.
 constexpr std::chrono::milliseconds kShortestCozRun{1000};
 
@@ -75,12 +77,23 @@ bool ran(const StageRun& run) {
 }
 
 template <typename Kind>
-Kind without_profile(StageReport report, std::string why) {
+Kind without_profile(StageReport report, std::string why, ProfiledFaults faults) {
   report.status = StageStatus::failed;
   report.output = std::move(why);
   Kind none;
   none.report = std::move(report);
+  none.faults = std::move(faults);
   return none;
+}
+
+/// Puts the workspace back as it was.
+Result<void> end_run(const StageRun& run, Workspace& workspace, ProfiledFaults& faults) {
+  Result<RunTraces> traces = workspace.restore();
+  if (!traces) return traces.error();
+  faults.changed.insert(faults.changed.end(), traces->changed.begin(), traces->changed.end());
+  faults.opened_run_folder = faults.opened_run_folder || run.opened_run_folder;
+  faults.filled_disk = faults.filled_disk || run.filled_disk;
+  return {};
 }
 
 void add_times(StageReport& report, const StageReport& more) {
@@ -122,19 +135,25 @@ Result<ProfiledOffCpu> Profiler::off_cpu(Side side, const SourceTree& tree, cons
   std::optional<OffCpuRecording> recording;
   if (sampler) recording = sampler->finish();
   if (!run) return run.error();
-  if (auto restored = side.workspace->restore(); !restored) return restored.error();
-  if (!ran(*run)) return without_profile<ProfiledOffCpu>(run->report, fate_of_failure(*run).reason);
-  if (!recording) return without_profile<ProfiledOffCpu>(run->report, why);
+  ProfiledFaults faults;
+  if (auto ended = end_run(*run, *side.workspace, faults); !ended) return ended.error();
+  const auto without = [&](std::string reason) {
+    return without_profile<ProfiledOffCpu>(run->report, std::move(reason), std::move(faults));
+  };
+  if (!ran(*run)) return without(fate_of_failure(*run).reason);
+  if (!recording) return without(why);
   const Sandbox& sandbox = runner_.sandbox();
   leave_out(*recording, [&](std::string_view path) { return sandbox.is_own_program(path); });
   IdleRules rules;
   rules.idle_functions = task_.profile.idle;
   const SampledStacks stacks = name_stacks(*recording, kernel_, rules).stacks;
   OffCpuProfile profile = summarize(stacks);
-  if (profile.samples == 0) return without_profile<ProfiledOffCpu>(run->report, "it ended before it gave a sample");
+  if (profile.samples == 0) return without("it ended before it gave a sample");
+  const std::chrono::duration<double, std::nano> lasted = run->report.wall_time;
+  profile.threads = static_cast<double>((profile.samples - profile.idle_samples) * stacks.period_ns) / lasted.count();
   make_relative(profile, setting.workspace.string());
   run->report.status = StageStatus::passed;
-  ProfiledOffCpu made{{std::move(profile), std::move(run->report)}, {}};
+  ProfiledOffCpu made{{std::move(profile), std::move(run->report), std::move(faults)}, {}};
   const auto is_of_tree = [&](CodePlace place) {
     make_relative(place, setting.workspace.string());
     return tree.contains(place.file);
@@ -146,6 +165,7 @@ Result<ProfiledOffCpu> Profiler::off_cpu(Side side, const SourceTree& tree, cons
 
 struct Profiler::CausalRuns {
   StageReport report;
+  ProfiledFaults faults;
   std::string text;                ///< What coz wrote in runs that ended as they should.
   std::vector<std::string> notes;  ///< Of runs that did not, one for each line.
 };
@@ -162,11 +182,16 @@ Result<void> Profiler::run_coz(const CozRun& planned, const StageSetting& settin
     if (!is_first && left < kShortestCozRun) break;
     Result<StageRun> run = runner_.run(Stage::causal, {line, left}, setting, stop);
     if (!run) return run.error();
-    Result<std::string> file = read_file(workspace.folder() / kCozFile, kMostCozBytes);
-    if (auto restored = workspace.restore(); !restored) return restored.error();
+    Result<std::string> file = read_file_of_stranger(workspace.folder() / kCozFile, kMostCozBytes - runs.text.size());
+    if (auto ended = end_run(*run, workspace, runs.faults); !ended) return ended.error();
     add_times(runs.report, run->report);
-    if (!ran(*run)) fate = fate_of_failure(*run).reason;
-    if (!fate && file) runs.text += *file;
+    if (!ran(*run)) {
+      fate = telling_line(fate_of_failure(*run).reason);
+    } else if (file) {
+      runs.text += *file;
+    } else if (file.error().code != Error::Code::not_found) {
+      fate = "what it left for coz's is no file of coz's, or too large";
+    }
   }
   if (fate) {
     std::string_view place = planned.line;
@@ -183,7 +208,7 @@ Result<Profiled<CausalProfile>> Profiler::causal(Side side, const SourceTree& tr
   CausalRuns runs;
   runs.report.stage = Stage::causal;
   const auto without = [&](std::string why) {
-    return without_profile<Profiled<CausalProfile>>(std::move(runs.report), std::move(why));
+    return without_profile<Profiled<CausalProfile>>(std::move(runs.report), std::move(why), std::move(runs.faults));
   };
   const std::filesystem::path workspace = side.workspace->folder();
   Result<std::vector<std::string>> problems =
@@ -233,7 +258,7 @@ Result<Profiled<CausalProfile>> Profiler::causal(Side side, const SourceTree& tr
     }
   }
   for (const std::string& note : profile.notes) runs.report.output += note + "\n";
-  return Profiled<CausalProfile>{std::move(profile), std::move(runs.report)};
+  return Profiled<CausalProfile>{std::move(profile), std::move(runs.report), std::move(runs.faults)};
 }
 
 }  // namespace aiopt

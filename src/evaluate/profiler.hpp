@@ -20,11 +20,19 @@
 
 namespace aiopt {
 
-/// What one kind of profile came to. Nothing of it is a candidate's failure.
+/// What no run may do, a profiled one neither.
+struct ProfiledFaults {
+  std::vector<std::string> changed;  ///< Sealed files: the workspace is not to be given to another candidate.
+  bool opened_run_folder = false;
+  bool filled_disk = false;
+};
+
+/// What one kind of profile came to. That there is none is no candidate's failure.
 template <typename Kind>
 struct Profiled {
   std::optional<Kind> profile;  ///< Empty: the report's output says why.
   StageReport report;
+  ProfiledFaults faults;
 };
 
 struct ProfiledOffCpu : Profiled<OffCpuProfile> {

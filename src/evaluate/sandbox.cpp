@@ -442,6 +442,24 @@ Result<void> Sandbox::try_out() {
   return {};
 }
 
+namespace {
+
+constexpr const char* kLibraryPath = "LD_LIBRARY_PATH";
+
+/// An empty or relative one is the workspace, where a candidate may have put a libc for whatever starts there.
+std::string absolute_folders(std::string_view path_list) {
+  std::string kept;
+  while (!path_list.empty()) {
+    const std::size_t end = std::min(path_list.find_first_of(":;"), path_list.size());
+    const std::string_view folder = path_list.substr(0, end);
+    if (folder.starts_with('/')) kept += (kept.empty() ? "" : ":") + std::string(folder);
+    path_list.remove_prefix(std::min(end + 1, path_list.size()));
+  }
+  return kept;
+}
+
+}  // namespace
+
 Result<SandboxedCommand> Sandbox::enclose(const SandboxPolicy& policy) const {
   SandboxedCommand sandboxed;
   if (!is_active()) return sandboxed;
@@ -495,6 +513,8 @@ Result<SandboxedCommand> Sandbox::enclose(const SandboxPolicy& policy) const {
     if (!is_let_in(name)) sandboxed.hidden_variables.emplace_back(name);
   }
   sandboxed.variables = {{"HOME", workspace}, {"CCACHE_DISABLE", "1"}};
+  const char* libraries = std::getenv(kLibraryPath);
+  if (libraries != nullptr) sandboxed.variables[kLibraryPath] = absolute_folders(libraries);
   return sandboxed;
 }
 

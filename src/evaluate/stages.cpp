@@ -49,7 +49,8 @@ Result<StageRun> StageRunner::run(Stage stage, const StageCommand& stage_command
 
   Command command;
   command.line = stage_command.command;
-  command.directory = setting.workspace;
+  // bwrap goes into the workspace itself: nothing outside of the sandbox is to start where a candidate writes.
+  command.directory = sandbox_.is_active() ? std::filesystem::path("/") : setting.workspace;
   command.timeout = stage_command.timeout;
   command.variables = setting.variables;
   command.cpus = setting.cpus;

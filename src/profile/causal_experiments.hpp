@@ -49,7 +49,8 @@ struct CausalExperiments {
 void keep_progress_point(CausalExperiments& experiments, std::string_view point);
 
 /// Leaves the experiments of those lines alone. The program that is profiled can write where the profiler does:
-/// experiments that nobody asked for are not the profiler's.
+/// experiments that nobody asked for are not the profiler's. Those
+/// of lines that were asked for it can forge all the same.
 ///
 /// @param lines   "src/wal.cc:47", relative to `folder` or absolute, as those that were selected may be
 /// @return        how many it took out

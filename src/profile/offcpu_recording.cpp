@@ -8,6 +8,8 @@
 namespace aiopt {
 
 void leave_out(OffCpuRecording& recording, const std::function<bool(std::string_view path)>& is_starter) {
+  // A process whose beginning was lost could have been anybody's.
+  if (recording.lost > 0) return;
   std::set<std::uint32_t> spaces;
   for (const auto& [number, programs] : recording.programs) {
     if (!programs.empty() && std::all_of(programs.begin(), programs.end(), is_starter)) spaces.insert(number);

@@ -84,7 +84,8 @@ struct OffCpuRecording {
 
 /// Takes out the waits and runs of what starts a command and looks after it: of processes that ran nothing but such
 /// programs, neither they nor those that they come from. Whatever the command runs, such a program too, it stays. What
-/// is by the clock alone stays as it is.
+/// is by the clock alone stays as it is. Nothing is taken out where records were lost: a flood of them could hide where
+/// a process comes from.
 void leave_out(OffCpuRecording& recording, const std::function<bool(std::string_view path)>& is_starter);
 
 }  // namespace aiopt

@@ -58,6 +58,16 @@ TEST_CASE("a file beyond the limit, a folder and a pipe are refused") {
   CHECK(read_file(pipe).error().code == Error::Code::invalid_argument);
 }
 
+TEST_CASE("a stranger's file is read, and what a link of his leads to is not") {
+  const TemporaryFolder folder;
+  REQUIRE(write_file_atomic(folder.path() / "secret", "key"));
+  std::filesystem::create_symlink("secret", folder.path() / "left");
+  CHECK(*read_file(folder.path() / "left") == "key");
+  CHECK_FALSE(read_file_of_stranger(folder.path() / "left", 100));
+  CHECK(*read_file_of_stranger(folder.path() / "secret", 100) == "key");
+  CHECK_FALSE(read_file_of_stranger(folder.path() / "secret", 2));
+}
+
 TEST_CASE("a file of /proc is read though it says that it has no bytes") {
   const auto read = read_file("/proc/self/status");
   REQUIRE(read);

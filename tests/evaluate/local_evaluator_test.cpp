@@ -51,12 +51,15 @@ struct Fixture {
     make();
   }
 
+  bool profiles = false;
+
   Result<std::unique_ptr<Evaluator>> make_in(const std::filesystem::path& workspaces) {
     const Result<ProtectedFiles> protected_files = read_protected(task.source, baseline);
     REQUIRE(protected_files);
     LocalEvaluatorOptions options;
     options.folder = workspaces;
     options.run_folder = folder.path();
+    options.profiles = profiles;
     return make_local_evaluator(task, baseline, *protected_files, lanes, sandbox, options);
   }
 
@@ -537,6 +540,18 @@ TEST_CASE_FIXTURE(CFixture, "who does not wait for the syncs that it has made is
 
   const Evaluation sound = evaluate(2, writers("fsync(file);"));
   CHECK_MESSAGE(sound.status == EvaluationStatus::passed, sound.reason);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a profiled run that changes what was built is no candidate's way to the next one") {
+  profiles = true;
+  task.build.command = "echo built >built";
+  task.profile.command = "if grep -q 150 speed.txt; then echo forged >built; fi";
+  task.profile.causal_provider = "off";
+  make();
+  const Evaluation forger = evaluate("150\n");
+  CHECK(forger.status == EvaluationStatus::rejected_by_gate);
+  CHECK_MESSAGE(forger.reason.find("a profiled run changed built") != std::string::npos, forger.reason);
+  CHECK(evaluate("160\n").status == EvaluationStatus::passed);
 }
 
 TEST_CASE_FIXTURE(CFixture, "what passes its tests and breaks under the sanitizers is rejected") {

@@ -597,6 +597,24 @@ TEST_CASE("a bwrap that fails is told as it said it") {
   CHECK(sandbox.error().message.find("uid map: Permission denied") != std::string::npos);
 }
 
+TEST_CASE("libraries are looked for in no folder that a candidate can write") {
+  const Result<Sandbox> sandbox = Sandbox::probe(SandboxMode::automatic);
+  REQUIRE(sandbox);
+  if (!sandbox->is_active()) return;
+  const TemporaryFolder folder;
+  for (const auto& [set, kept] : std::map<std::string, std::string>{
+           {":/opt/a/lib:lib:./x::/opt/b", "/opt/a/lib:/opt/b"}, {"", ""}, {".", ""}, {"/opt/a;b", "/opt/a"}}) {
+    ::setenv("LD_LIBRARY_PATH", set.c_str(), 1);
+    const auto sandboxed = sandbox->enclose(policy_in(folder.path()));
+    ::unsetenv("LD_LIBRARY_PATH");
+    REQUIRE(sandboxed);
+    CHECK(sandboxed->variables.at("LD_LIBRARY_PATH") == kept);
+  }
+  const auto sandboxed = sandbox->enclose(policy_in(folder.path()));
+  REQUIRE(sandboxed);
+  CHECK_FALSE(sandboxed->variables.contains("LD_LIBRARY_PATH"));
+}
+
 TEST_CASE("a workspace that is relative, missing or the whole disk is refused") {
   const Sandbox* sandbox = sandbox_here();
   if (sandbox == nullptr) return;

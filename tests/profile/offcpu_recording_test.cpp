@@ -55,3 +55,19 @@ TEST_CASE("a command that runs, or maps, its starter's program does not hide by 
   leave_out(recording, [](std::string_view path) { return path == "/bin/starter"; });
   CHECK(recording.waits.size() == 3);
 }
+
+TEST_CASE("where records were lost everything stays: the beginning of a process may be among them") {
+  OffCpuRecording recording;
+  recording.threads = {{}, {1, 1, "starter"}};
+  recording.programs = {{1, {"/bin/starter"}}};
+  recording.stacks.resize(2);
+  recording.stacks[1].address_space = 1;
+  recording.waits = {wait_of(1, 1)};
+  const auto is_starter = [](std::string_view path) { return path == "/bin/starter"; };
+  recording.lost = 1;
+  leave_out(recording, is_starter);
+  CHECK(recording.waits.size() == 1);
+  recording.lost = 0;
+  leave_out(recording, is_starter);
+  CHECK(recording.waits.empty());
+}
