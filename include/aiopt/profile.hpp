@@ -44,6 +44,7 @@ struct OffCpuProfile {
   std::string source;  ///< Which profiler at which privilege: "sampler", "sampler (no kernel events)", "bperf"...
   double ratio = 0.0;  ///< Off-CPU samples / all samples, in [0, 1], those of idle waits left out of both.
   double ratio_with_idle = 0.0;  ///< Nothing left out.
+  double threads = 0.0;          ///< How many were not idle, on the average of the recording's time. 0: not known.
   std::uint64_t samples = 0;     ///< All of them.
   std::uint64_t off_cpu_samples = 0;
   std::uint64_t idle_samples = 0;                      ///< Of the off-CPU samples; in no class and no blocker.

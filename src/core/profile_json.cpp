@@ -168,6 +168,8 @@ OffCpuProfile off_cpu_in(const ReadJson& json) {
   profile.ratio_with_idle = number_in(key_of(json, "ratio_with_idle"), "ratio_with_idle", 0.0, 1.0);
   profile.samples = count_in(key_of(json, "samples"), "samples");
   profile.off_cpu_samples = count_in(key_of(json, "off_cpu_samples"), "off_cpu_samples");
+  if (const ReadJson* threads = optional_key(json, "threads"))
+    profile.threads = number_in(*threads, "threads", 0.0, 1e9);
   if (const ReadJson* idle = optional_key(json, "idle_samples")) profile.idle_samples = count_in(*idle, "idle_samples");
   profile.lost = count_in(key_of(json, "lost"), "lost");
   const ReadJson& classes = object_in(key_of(json, "classes"), "classes");
@@ -273,6 +275,7 @@ WrittenJson written_off_cpu(const OffCpuProfile& profile) {
   return {{"source", valid_utf8(profile.source)},
           {"ratio", profile.ratio},
           {"ratio_with_idle", profile.ratio_with_idle},
+          {"threads", profile.threads},
           {"samples", profile.samples},
           {"off_cpu_samples", profile.off_cpu_samples},
           {"idle_samples", profile.idle_samples},

@@ -18,6 +18,8 @@ std::optional<AddResult> update_elite(Archive& archive, CandidateId id, const Ev
   if (elite == nullptr) return std::nullopt;
   auto all = std::make_shared<Evaluation>(*elite->evaluation);
   if (again.benchmark && all->benchmark) append_pairs(*all->benchmark, *again.benchmark);
+  all->status = again.status;
+  all->reason = again.reason;
   return archive.update(id, std::move(all), fitness);
 }
 

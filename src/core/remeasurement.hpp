@@ -18,7 +18,8 @@ inline constexpr std::string_view kRemeasureEmitter = "remeasure";
 /// Puts the pairs of `more` behind those of `benchmark`; the estimate is that of `more`.
 void append_pairs(BenchmarkResult& benchmark, const BenchmarkResult& more);
 
-/// Tells the archive what an elite's new pairs showed. Nothing if `id` is no longer in it.
+/// Tells the archive what an elite's new pairs showed, and whether it passed this time. Nothing if `id` is no longer in
+/// it.
 /// @throws std::invalid_argument as Archive::update()
 std::optional<AddResult> update_elite(Archive& archive, CandidateId id, const Evaluation& again,
                                       const Fitness& fitness);

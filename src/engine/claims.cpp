@@ -52,7 +52,9 @@ Result<std::optional<BenchmarkResult>> measure(const Candidate& candidate, const
 std::vector<Elite> short_list(const Archive& archive, int most) {
   std::vector<Elite> list;
   for (const Elite* elite : archive.residents()) {
-    if (elite->candidate->id != kBaselineId) list.push_back(*elite);
+    // One that did not pass when it was measured again may be alone in its cell.
+    const bool passes = elite->evaluation->status == EvaluationStatus::passed;
+    if (elite->candidate->id != kBaselineId && passes) list.push_back(*elite);
   }
   std::stable_sort(list.begin(), list.end(), [](const Elite& a, const Elite& b) {
     return lower_confidence_bound(a.fitness) > lower_confidence_bound(b.fitness);

@@ -571,14 +571,14 @@ Result<std::optional<Fitness>> Evolution::fitness_of_all(InFlight& item) const {
   // It was driven out meanwhile; or run.db is not as aiopt wrote it.
   if (elite == nullptr || !elite->evaluation->benchmark) return std::optional<Fitness>{};
   Evaluation& again = *item.evaluation;
-  const auto left = std::optional(Fitness{0.0, elite->fitness.measures, 0.0});
-  if (again.status != EvaluationStatus::passed || !again.benchmark) return left;
+  const auto unfit = std::optional(Fitness{0.0, elite->fitness.measures, 0.0});
+  if (again.status != EvaluationStatus::passed || !again.benchmark) return unfit;
   Evaluation all = *elite->evaluation;
   append_pairs(*all.benchmark, *again.benchmark);
   all.benchmark->estimate = estimate_of_pairs(*all.benchmark);
   again.benchmark->estimate = all.benchmark->estimate;
   check_causal_bound(parts_.task.gates, baseline_evaluation_->profile, again);
-  if (again.status != EvaluationStatus::passed) return left;
+  if (again.status != EvaluationStatus::passed) return unfit;
   return fitness_of(*item.candidate, all);
 }
 

@@ -45,13 +45,23 @@ std::string hotspot_of(const Profile& profile) {
   return first.scope == "line" ? first.place.file : first.scope;
 }
 
-/// In which function threads wait most, and for what; empty if nowhere. A call of fsync sleeps in several functions of
-/// the kernel: their shares add up.
+/// In which function threads wait most, and for what most of that; empty if nowhere. A call of fsync sleeps in several
+/// functions of the kernel: their shares add up.
 std::pair<std::string, WaitClass> first_blocker(const OffCpuProfile& profile) {
-  std::map<std::pair<std::string, WaitClass>, double> shares;
-  for (const Blocker& blocker : profile.top_blockers) shares[{blocker.place.function, blocker.kind}] += blocker.share;
-  const auto first = std::ranges::max_element(shares, {}, [](const auto& entry) { return entry.second; });
-  return first == shares.end() ? std::pair(std::string(), WaitClass::other) : first->first;
+  struct Waits {
+    double share = 0.0;
+    std::map<WaitClass, double> by_class;
+  };
+  std::map<std::string, Waits> by_function;
+  for (const Blocker& blocker : profile.top_blockers) {
+    Waits& waits = by_function[blocker.place.function];
+    waits.share += blocker.share;
+    waits.by_class[blocker.kind] += blocker.share;
+  }
+  if (by_function.empty()) return {"", WaitClass::other};
+  const auto share = [](const auto& entry) { return entry.second; };
+  const auto first = std::ranges::max_element(by_function, {}, [](const auto& entry) { return entry.second.share; });
+  return {first->first, std::ranges::max_element(first->second.by_class, {}, share)->first};
 }
 
 Result<Measure> measure_of(const std::string& name, const Candidate& candidate, const Evaluation& evaluation) {

@@ -16,6 +16,9 @@ namespace {
 /// From a smaller one to the whole is too far a guess.
 constexpr double kLeastSpeedupTried = 0.5;
 
+/// With what starts and ends beside it.
+constexpr double kOneThread = 1.2;
+
 struct SourceLineRoom {
   double share = 0.0;
   double gives_back = 0.0;
@@ -34,7 +37,8 @@ std::optional<double> most_given_back(const CausalTarget& target) {
 }  // namespace
 
 std::optional<double> causal_bound(const Profile& baseline) {
-  if (!baseline.causal) return std::nullopt;
+  if (!baseline.causal || !baseline.off_cpu) return std::nullopt;
+  if (!(baseline.off_cpu->threads > 0.0) || baseline.off_cpu->threads > kOneThread) return std::nullopt;
   // A line has a curve for each progress point: the one that gives it most counts.
   std::map<std::pair<std::string, int>, SourceLineRoom> lines;
   for (const CausalTarget& target : baseline.causal->targets) {

@@ -10,20 +10,18 @@
 
 namespace aiopt {
 
-/// The factor on throughput beyond which what the profiles of a program say of a gain is: look first.
+/// The largest factor on throughput that the profiles of a program of one thread leave room for.
 ///
 /// Of the time that is not idle, all may go that was spent waiting, in the kernel, or on lines that no experiment was
 /// made of; of the lines with experiments as much as the upper end of their effect's interval says (Curtsinger and
 /// Berger, SOSP 2015), in proportion as if they took no time at all. So with s a line's share of the samples and e that
 /// end over its virtual speedup, the largest of those tried from 50 % on:
-/// 1 / (1 - room), room = 1 - sum over lines of (s - e). It is at least what any one line gives.
+/// 1 / (1 - room), room = 1 - sum over lines of (s - e).
 ///
-/// s is a share of the threads' time, and e of the time between two visits to a progress point: where threads wait for
-/// one another the two differ, and a patch that makes two such lines quicker at once may honestly gain more. That is
-/// why a gain above it is no proof of anything.
+/// Nothing, that is no bound, where on the average more than one thread is not idle (OffCpuProfile::threads): a line's
+/// share is of all threads' time then, and one with no effect may run beside what counts, not in its way.
 ///
-/// Nothing: no line has both a share and experiments, or together they may give back as much as they take. Then the
-/// profiles bound nothing.
+/// Nothing too where no line has both a share and experiments, or together they may give back as much as they take.
 std::optional<double> causal_bound(const Profile& baseline);
 
 /// Puts a candidate that passed in quarantine, the report of the gate with it, if even the lower bound of its speed-up

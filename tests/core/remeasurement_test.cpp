@@ -60,6 +60,17 @@ TEST_CASE("new pairs go behind the earlier ones, and the estimate is theirs") {
   CHECK(all.estimate->ratio == 1.2);
 }
 
+TEST_CASE("an elite that does not pass when it is measured again is known for it") {
+  const auto archive = archive_of_two();
+  Evaluation held = again(4, 300.0);
+  held.status = EvaluationStatus::quarantined;
+  held.reason = "look first";
+  REQUIRE(update_elite(*archive, CandidateId{1}, held, {0.0, {0.05}}));
+  CHECK(archive->find(CandidateId{1})->evaluation->status == EvaluationStatus::quarantined);
+  CHECK(archive->find(CandidateId{1})->evaluation->reason == "look first");
+  CHECK(archive->best()->candidate->id == CandidateId{2});
+}
+
 TEST_CASE("an elite that was measured again has all its pairs, and falls behind who is better by now") {
   const auto archive = archive_of_two();
   REQUIRE(archive->best()->candidate->id == CandidateId{1});
@@ -68,6 +79,7 @@ TEST_CASE("an elite that was measured again has all its pairs, and falls behind 
   const Elite* fallen = archive->find(CandidateId{1});
   REQUIRE(fallen != nullptr);
   CHECK(fallen->evaluation->benchmark->baseline.size() == 7);
+  CHECK(fallen->evaluation->status == EvaluationStatus::passed);
   CHECK(fallen->evaluation->benchmark->speedup() == 1.2);
   CHECK(fallen->evaluation->id == CandidateId{1});
   CHECK(fallen->fitness.objective == 1.1);

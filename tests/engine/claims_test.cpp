@@ -97,6 +97,17 @@ TEST_CASE("the short list goes by what can be relied on, and leaves the baseline
   CHECK(ids_of(short_list(archive, 10)) == std::vector<std::uint64_t>{3, 2, 4, 1});
 }
 
+TEST_CASE("an elite that did not pass when it was measured again is not on the short list, alone in its cell or not") {
+  ListArchive archive;
+  archive.add(make_elite(1, 1.5));
+  Elite quarantined = make_elite(2, 0.0);
+  Evaluation again = *quarantined.evaluation;
+  again.status = EvaluationStatus::quarantined;
+  quarantined.evaluation = std::make_shared<const Evaluation>(std::move(again));
+  archive.add(quarantined);
+  CHECK(ids_of(short_list(archive, 10)) == std::vector<std::uint64_t>{1});
+}
+
 TEST_CASE("the best are measured in all pairs from fresh builds, the first also against what it was made from") {
   EndedRun run;
   const std::vector<StoredClaim> claims = run.claims();

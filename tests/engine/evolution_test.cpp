@@ -149,6 +149,7 @@ Profile profile_with_room_for_twice() {
   line.share = 0.8;
   line.curve = {{0.0, 0.0, 0.0, 0.0, 10}, {1.0, 0.2, 0.1, 0.3, 10}};
   Profile profile;
+  profile.off_cpu.emplace().threads = 1.0;
   profile.causal.emplace();
   profile.causal->targets = {line};
   return profile;

@@ -79,6 +79,10 @@ TEST_CASE("the first blocker is the function that waits most, wherever in the ke
   const std::vector<Measure> found = measures(evaluation);
   CHECK(std::get<std::string>(found[2]) == "io");
   CHECK(std::get<std::string>(found[3]) == "Wal::sync");
+  // Of two kinds, each less than the other function's.
+  off_cpu.top_blockers[2].kind = WaitClass::lock;
+  CHECK(std::get<std::string>(measures(evaluation)[2]) == "io");
+  CHECK(std::get<std::string>(measures(evaluation)[3]) == "Wal::sync");
 }
 
 TEST_CASE("a profile that found nothing is no missing profile") {

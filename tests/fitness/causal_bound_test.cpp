@@ -22,6 +22,7 @@ CausalTarget line(int number, double share, double upper) {
 
 Profile profile_of(std::vector<CausalTarget> targets) {
   Profile profile;
+  profile.off_cpu.emplace().threads = 1.0;
   profile.causal.emplace();
   profile.causal->targets = std::move(targets);
   return profile;
@@ -57,10 +58,19 @@ TEST_CASE("a smaller virtual speedup is taken in proportion, and one below a hal
   CHECK(*causal_bound(profile_of({three})) == doctest::Approx(2.0));
 }
 
-TEST_CASE("what one line gives back beyond its share, as where other threads wait for it, the rest may give too") {
-  // A background thread that nothing waits for, and the thread that everything does.
+TEST_CASE("where threads run side by side a line without effect need not be in the way") {
+  Profile profile = profile_of({line(1, 0.5, 0.0)});
+  CHECK(*causal_bound(profile) == doctest::Approx(2.0));
+  profile.off_cpu->threads = 2.0;
+  CHECK_FALSE(causal_bound(profile));
+  profile.off_cpu->threads = 0.0;  // Not known.
+  CHECK_FALSE(causal_bound(profile));
+  profile.off_cpu.reset();
+  CHECK_FALSE(causal_bound(profile));
+}
+
+TEST_CASE("what one line gives back beyond its share, the rest may give too") {
   CHECK_FALSE(causal_bound(profile_of({line(1, 0.5, 0.0), line(2, 0.5, 1.0)})));
-  // A lock's holder: 0.1 of the threads' time, half of the throughput; and others that are not on the way.
   CHECK(*causal_bound(profile_of({line(1, 0.6, 0.0), line(2, 0.1, 0.5)})) == doctest::Approx(5.0));
   // Whatever the share is, known or not.
   CHECK(*causal_bound(profile_of({line(1, 0.6, 0.0), line(2, 0.0, 0.4)})) == doctest::Approx(5.0));

@@ -60,14 +60,14 @@ Result<Evaluation> FakeEvaluator::evaluate(const Candidate& candidate, const Eva
     evaluation.reason = "FAILED: fails its tests";
   } else {
     evaluation.benchmark = benchmark_of(candidate, 3, noise);
+    if (options.anew) {
+      for (BenchmarkRun& run : evaluation.benchmark->candidate) run.throughput_ops_sec *= again;
+    }
     if (profile.causal) {
       const double ratio = evaluation.benchmark->throughput_ops_sec() / kBaseline;
       if (candidate.id == kBaselineId) evaluation.profile = profile;
       if (candidate.id != kBaselineId)
         evaluation.benchmark->estimate = SpeedupEstimate{ratio, ratio, ratio, 0.95, 0.01};
-    }
-    if (options.anew) {
-      for (BenchmarkRun& run : evaluation.benchmark->candidate) run.throughput_ops_sec *= again;
     }
   }
   return evaluation;
