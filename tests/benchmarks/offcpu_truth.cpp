@@ -53,6 +53,7 @@ struct Outcome {
   double truth = 0.0;
   double share = 0.0;  ///< Of the expected class, of all samples off the CPU that are not idle.
   double lost = 0.0;
+  double missed_us = 0.0;  ///< CPU time by rusage less that by the records, of a switch.
   std::array<char, 64> source{};
   std::array<char, 96> blocker{};
 };
@@ -83,6 +84,7 @@ class BusyNeighbour {
     for (volatile unsigned n = 0;;) n = n + 1;
   }
   ~BusyNeighbour() {
+    if (pid_ < 0) return;
     ::kill(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
   }
@@ -113,6 +115,8 @@ Result<Outcome> measure(const Subject& subject, const fs::path& folder) {
   outcome.ratio = run->recording->ratio();
   outcome.truth = run->true_ratio();
   outcome.lost = static_cast<double>(run->recording->lost);
+  const double missed_ns = 1e9 * run->cpu_seconds - static_cast<double>(run->recording->running_ns);
+  outcome.missed_us = missed_ns / 1e3 / std::max(1.0, static_cast<double>(run->recording->switches));
   const auto waits = static_cast<double>(profile.off_cpu_samples - profile.idle_samples);
   if (subject.expects && waits > 0.0) {
     outcome.share = static_cast<double>(profile.by_class.at(static_cast<std::size_t>(*subject.expects))) / waits;
@@ -166,6 +170,7 @@ bool judge(const Subject& subject, uid_t user, const fs::path& folder, int runs,
   double truth = 0.0;
   double share = 0.0;
   double lost = 0.0;
+  double missed_us = 0.0;
   int named = 0;
   Outcome last;
   for (int i = 0; i < runs; ++i) {
@@ -176,15 +181,18 @@ bool judge(const Subject& subject, uid_t user, const fs::path& folder, int runs,
     truth += last.truth / runs;
     share += last.share / runs;
     lost += last.lost;
+    missed_us += last.missed_us / runs;
     named += std::string(last.blocker.data()).find(subject.blocker) != std::string::npos ? 1 : 0;
   }
   const auto is_nearer = [](double a, double b) { return std::abs(a) < std::abs(b); };
   std::sort(distances.begin(), distances.end(), is_nearer);
   const double middle = distances[distances.size() / 2];
-  fmt::print("{:<18} truth {:.4f}  off by {:+.2f} points (median), {:+.2f} (worst of {})  lost {:.0f}{}  {} {}/{}\n",
-             subject.name, truth, middle, distances.back(), runs, lost,
-             subject.expects ? fmt::format("  {} {:.1f} %", to_string(*subject.expects), 100.0 * share) : "",
-             last.blocker.data(), named, runs);
+  fmt::print(
+      "{:<18} truth {:.4f}  off by {:+.2f} points (median), {:+.2f} (worst of {})  lost {:.0f}  "
+      "{:+.2f} us a switch{}  {} {}/{}\n",
+      subject.name, truth, middle, distances.back(), runs, lost, missed_us,
+      subject.expects ? fmt::format("  {} {:.1f} %", to_string(*subject.expects), 100.0 * share) : "",
+      last.blocker.data(), named, runs);
   std::fflush(stdout);
   return std::abs(middle) <= points;
 }
