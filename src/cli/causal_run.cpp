@@ -137,7 +137,7 @@ Result<CausalOutcome> profile_causal(const CausalRequest& request, const std::st
   Result<CausalExperiments> experiments = parse_coz(*text);
   if (!experiments) return experiments.error();
   Rng rng(1);
-  CausalProfile profile = analyse(*experiments, {}, rng);
+  CausalProfile profile = analyse(*experiments, rules_for_coz(), rng);
   name_functions(profile);
   return CausalOutcome{std::move(*experiments), std::move(profile), *end};
 }

@@ -248,7 +248,7 @@ Result<Profiled<CausalProfile>> Profiler::causal(Side side, const SourceTree& tr
   }
   if (!task_.profile.progress.empty()) keep_progress_point(*experiments, task_.profile.progress);
   Rng rng(seed_of(runs.text));
-  CausalProfile profile = analyse(*experiments, {}, rng);
+  CausalProfile profile = analyse(*experiments, rules_for_coz(), rng);
   profile.notes.insert(profile.notes.end(), runs.notes.begin(), runs.notes.end());
   name_functions(profile, tree, workspace.string());
   for (CausalTarget& target : profile.targets) {

@@ -29,6 +29,8 @@ using Eigen::Index;
 
 /// coz and BCOZ stand by a period of 1 ms.
 constexpr double kCausalPeriodNs = 1e6;
+/// coz writes a time below 0, as of an experiment at 100 %, without its sign.
+constexpr double kNegativeTimeNs = 9.2e18;
 /// Resamples drawn at once: bounds what a line with very many experiments takes of memory.
 constexpr Index kResamplesAtOnce = 128;
 
@@ -65,9 +67,10 @@ struct CurvePoint {
 };
 
 /// Why experiments were not used; of a series, the first reason that holds.
-enum class Unused { no_visit, coz_header, few_at_zero, few_speedups };
-constexpr std::array<std::string_view, 4> kUnusedReasons = {
+enum class Unused { no_visit, coz_header, short_time, few_at_zero, few_speedups };
+constexpr std::array<std::string_view, 5> kUnusedReasons = {
     "without a duration or a visit to a progress point", "of lines of coz.h itself",
+    "too large a virtual speedup: of their time too little is left beside the delays",
     "of a place without enough experiments at a virtual speedup of 0",
     "of a place without enough experiments at a virtual speedup above 0"};
 
@@ -90,7 +93,8 @@ bool is_coz_header(std::string_view selected) {
   return colon != std::string_view::npos && selected.substr(0, colon).ends_with("/coz.h");
 }
 
-std::map<SeriesKey, PointSeries> collect_series(const CausalExperiments& experiments, ExperimentUsage& usage) {
+std::map<SeriesKey, PointSeries> collect_series(const CausalExperiments& experiments, double min_time_ns,
+                                                ExperimentUsage& usage) {
   std::map<SeriesKey, PointSeries> all;
   for (std::size_t run = 0; run < experiments.runs.size(); ++run) {
     for (const CausalExperiment& experiment : experiments.runs[run].experiments) {
@@ -102,6 +106,10 @@ std::map<SeriesKey, PointSeries> collect_series(const CausalExperiments& experim
         continue;
       }
       if (!std::isfinite(experiment.duration_ns) || experiment.duration_ns <= 0.0) continue;
+      if (experiment.duration_ns < min_time_ns || experiment.duration_ns > kNegativeTimeNs) {
+        usage.reasons.back() = Unused::short_time;
+        continue;
+      }
       for (const ProgressVisits& visits : experiment.visits) {
         // Without any visit the program was in another part of its run: coz waits for the first, not for the last.
         if (visits.arrivals == 0 || !std::isfinite(visits.difference)) continue;
@@ -420,7 +428,7 @@ CausalProfile analyse(const CausalExperiments& experiments, const CausalRules& r
   ExperimentUsage usage;
   std::vector<MeasuredTarget> measured;
   std::size_t points = 0;
-  for (auto& [key, series] : collect_series(experiments, usage)) {
+  for (auto& [key, series] : collect_series(experiments, rules.min_time_ns, usage)) {
     std::optional<MeasuredTarget> target = measure_series(key, series, rules, usage, rng);
     if (!target) continue;
     if (rules.phase_correction && target->target.scope == "line") {

@@ -16,6 +16,7 @@ namespace aiopt {
 struct CausalRules {
   int min_baseline_experiments = 5;  ///< At a virtual speedup of 0; at least 1.
   int min_experiments = 5;           ///< At each other point of a curve; at least 1.
+  double min_time_ns = 0.0;          ///< Of an experiment, its delays taken off: see rules_for_coz().
   int min_visits = 5;                ///< At each point of a curve, its experiments together, as coz's viewer has it.
   int min_speedups = 1;              ///< Points of a curve beside 0.
   /// Neighbouring virtual speedups become one point of the curve until they have so many experiments together, but no
@@ -59,8 +60,8 @@ SelectedCode split_selected(const std::string& selected);
 /// `confidence` of all points of the profile together (Bonferroni): of a hundred lines without any effect some have an
 /// interval above 0. One experiment alone says nothing: -1 to 1.
 ///
-/// Not used: experiments without a duration or a visit; of coz.h's own lines; of a place and progress point whose
-/// points at 0 or elsewhere are fewer than the rules ask for. The notes say how many.
+/// Not used: experiments without a duration or a visit, or with less than min_time_ns; of coz.h's own lines; of a place
+/// and progress point whose points at 0 or elsewhere are fewer than the rules ask for. The notes say how many.
 ///
 /// @param rng the same state gives the same profile
 CausalProfile analyse(const CausalExperiments& experiments, const CausalRules& rules, Rng& rng);

@@ -116,6 +116,12 @@ CozPlan plan_coz(const fs::path& coz, const CozRequest& request) {
   return plan;
 }
 
+CausalRules rules_for_coz() {
+  CausalRules rules;
+  rules.min_time_ns = 120e6;
+  return rules;
+}
+
 milliseconds duration_for_coz(std::size_t lines, double visits_per_second) {
   const double experiments = std::ceil(kWantedExperiments / std::min(kDrawsAtZero, kDrawsPerPoint));
   return experiment_length(visits_per_second) * static_cast<milliseconds::rep>(experiments) *

@@ -307,7 +307,7 @@ benchmark:
 profile:
   command: ./main 60
   offcpu: {{duration: 2s}}
-  causal: {{duration: 50s, progress: op}}
+  causal: {{duration: 64s, progress: op}}
 )",
                                         compiler != nullptr ? compiler : "c++", kCozFlagsOfGcc, kCozLinkFlags)));
   const nlohmann::json profile = told({"evaluate", "task", "--mode=full", "--json"}, folder.path())["profile"];

@@ -435,3 +435,26 @@ TEST_CASE("phase correction scales by the share of the run in which the line is 
   experiments.runs[0].runtime_ns = 0.0;
   CHECK(analysed(experiments, rules).targets.at(0).curve.at(1).effect == doctest::Approx(0.25));
 }
+
+TEST_CASE("experiments of which the delays left too little are not used, nor those that they left less than nothing") {
+  CausalExperiments experiments;
+  experiments.runs.resize(1);
+  for (int i = 0; i < 10; ++i) {
+    experiments.runs[0].experiments.push_back(throughput_experiment("/a.cc:1", 0.0, 500e6, 500));
+    experiments.runs[0].experiments.push_back(throughput_experiment("/a.cc:1", 0.5, 250e6, 250));
+    // As a thread that has nothing to do with the line shows, with what it owes.
+    experiments.runs[0].experiments.push_back(throughput_experiment("/a.cc:1", 0.9, 50e6, 100));
+    experiments.runs[0].experiments.push_back(throughput_experiment("/a.cc:1", 1.0, 1.8446744073708640744e19, 85));
+  }
+  CausalRules rules;
+  CHECK(analysed(experiments, rules).max_speedup == doctest::Approx(50.0));
+  rules.min_time_ns = 120e6;
+  const CausalProfile profile = analysed(experiments, rules);
+  REQUIRE(profile.targets.size() == 1);
+  CHECK(profile.targets[0].curve.back().virtual_speedup == doctest::Approx(0.5));
+  CHECK(profile.max_speedup == 0.0);
+  CHECK(profile.experiments == 20);
+  CHECK(profile.discarded == 20);
+  REQUIRE(profile.notes.size() == 1);
+  CHECK(profile.notes[0].find("too large a virtual speedup") != std::string::npos);
+}

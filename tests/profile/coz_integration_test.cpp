@@ -300,7 +300,7 @@ TEST_CASE("coz names the line, and the effect, that removing the work shows" * d
     const Result<CausalExperiments> experiments = parse_coz(*text);
     REQUIRE(experiments);
     Rng rng(1);
-    profile = analyse(*experiments, {}, rng);
+    profile = analyse(*experiments, rules_for_coz(), rng);
   }
   REQUIRE(profile.targets.size() == 2);
   CHECK(profile.max_speedup_location == fmt::format("{}:{}", program.source().string(), kHotLine));
