@@ -10,7 +10,7 @@
 
 namespace aiopt {
 
-/// One line, {"source", "ratio", "ratio_with_idle", "samples", "off_cpu_samples", "idle_samples", "lost",
+/// One line, {"source", "ratio", "ratio_with_idle", "threads", "samples", "off_cpu_samples", "idle_samples", "lost",
 /// "classes": {"io", "lock", "scheduling", "other"}, "top_blockers": [{"function", "file", "line", "class", "share",
 /// "kernel_function", "callers": [{"function", "file", "line"}]}]}. Doubles come back the same.
 std::string off_cpu_to_json(const OffCpuProfile& profile);

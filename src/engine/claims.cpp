@@ -69,7 +69,11 @@ Result<std::vector<StoredClaim>> make_claims(const Task& task, const EvolutionOp
   const std::vector<Elite> list = short_list(archive, options.claim_candidates);
   Result<std::vector<StoredClaim>> known = store.claims();
   if (!known) return known.error();
-  if (list.empty() || options.claim_pairs <= 0 || are_of(*known, list)) return known;
+  if (options.claim_pairs <= 0 || are_of(*known, list)) return known;
+  if (list.empty()) {  // Whoever made one did not pass when it was measured again.
+    if (auto committed = store.commit_claims({}); !committed) return committed.error();
+    return std::vector<StoredClaim>{};
+  }
 
   std::vector<std::uint64_t> ids;
   for (const Elite& elite : list) ids.push_back(to_number(elite.candidate->id));

@@ -574,6 +574,8 @@ Result<std::optional<Fitness>> Evolution::fitness_of_all(InFlight& item) const {
   const auto unfit = std::optional(Fitness{0.0, elite->fitness.measures, 0.0});
   if (again.status != EvaluationStatus::passed || !again.benchmark) return unfit;
   Evaluation all = *elite->evaluation;
+  all.status = again.status;  // The time before it may not have passed.
+  all.reason.clear();
   append_pairs(*all.benchmark, *again.benchmark);
   all.benchmark->estimate = estimate_of_pairs(*all.benchmark);
   again.benchmark->estimate = all.benchmark->estimate;

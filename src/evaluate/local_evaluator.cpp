@@ -295,8 +295,12 @@ class LocalEvaluator final : public Evaluator {
       }
       evaluation.benchmark = std::move(outcome->benchmark);
     }
-    if (auto profiled = profile(*baselines_.front(), baseline_tree_, {}, evaluation, stop); !profiled) {
-      return profiled.error();
+    Result<std::optional<Fate>> profiled = profile(*baselines_.front(), baseline_tree_, {}, evaluation, stop);
+    if (!profiled) return profiled.error();
+    if (*profiled) {
+      evaluation.status = (*profiled)->status;
+      evaluation.reason = std::move((*profiled)->reason);
+      return evaluation;
     }
     Result<std::optional<Fate>> sanitized = sanitize(baseline_tree_, evaluation, stop);
     if (!sanitized) return sanitized.error();

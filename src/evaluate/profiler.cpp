@@ -30,8 +30,9 @@ namespace {
 
 /// In the workspace, where a command in the sandbox can write.
 constexpr const char* kCozFile = ".aiopt.coz";
-/// Of all runs of a profile: half a second's experiment takes some 200 bytes.
-constexpr std::size_t kMostCozBytes = 1 << 20;
+/// Of all runs of a profile: half a second's experiment takes some 200 bytes, and the end of a run 100 for each line
+/// seen.
+constexpr std::size_t kMostCozBytes = 8 << 20;
 /// A run whose experiments are all cut off teaches nothing.
 constexpr std::chrono::milliseconds kShortestCozRun{1000};
 
@@ -190,7 +191,7 @@ Result<void> Profiler::run_coz(const CozRun& planned, const StageSetting& settin
     } else if (file) {
       runs.text += *file;
     } else if (file.error().code != Error::Code::not_found) {
-      fate = "what it left for coz's is no file of coz's, or too large";
+      fate = "its output is no regular file, or too large";
     }
   }
   if (fate) {

@@ -20,7 +20,7 @@
 
 namespace aiopt {
 
-/// What no run may do, a profiled one neither.
+/// What a profiled run did of what no run may do.
 struct ProfiledFaults {
   std::vector<std::string> changed;  ///< Sealed files: the workspace is not to be given to another candidate.
   bool opened_run_folder = false;

@@ -38,6 +38,7 @@ std::optional<double> most_given_back(const CausalTarget& target) {
 
 std::optional<double> causal_bound(const Profile& baseline) {
   if (!baseline.causal || !baseline.off_cpu) return std::nullopt;
+  if (baseline.off_cpu->lost > 0) return std::nullopt;  // There may have been more threads.
   if (!(baseline.off_cpu->threads > 0.0) || baseline.off_cpu->threads > kOneThread) return std::nullopt;
   // A line has a curve for each progress point: the one that gives it most counts.
   std::map<std::pair<std::string, int>, SourceLineRoom> lines;

@@ -18,8 +18,9 @@ namespace aiopt {
 /// end over its virtual speedup, the largest of those tried from 50 % on:
 /// 1 / (1 - room), room = 1 - sum over lines of (s - e).
 ///
-/// Nothing, that is no bound, where on the average more than one thread is not idle (OffCpuProfile::threads): a line's
-/// share is of all threads' time then, and one with no effect may run beside what counts, not in its way.
+/// Nothing, that is no bound, where on the average more than one thread is not idle (OffCpuProfile::threads), or
+/// records were lost: a line's share is of all threads' time then, and one with no effect may run beside what counts,
+/// not in its way.
 ///
 /// Nothing too where no line has both a share and experiments, or together they may give back as much as they take.
 std::optional<double> causal_bound(const Profile& baseline);

@@ -48,9 +48,8 @@ struct CausalExperiments {
 /// Leaves the visits to that point alone.
 void keep_progress_point(CausalExperiments& experiments, std::string_view point);
 
-/// Leaves the experiments of those lines alone. The program that is profiled can write where the profiler does:
-/// experiments that nobody asked for are not the profiler's. Those
-/// of lines that were asked for it can forge all the same.
+/// Leaves the experiments of those lines alone. The program that is profiled can write where the profiler does: those
+/// that nobody asked for are not the profiler's. Experiments of lines that were asked for it can forge all the same.
 ///
 /// @param lines   "src/wal.cc:47", relative to `folder` or absolute, as those that were selected may be
 /// @return        how many it took out

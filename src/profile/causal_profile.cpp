@@ -43,6 +43,7 @@ struct CausalTrial {
   std::size_t experiment = 0;  ///< Its number over all runs.
   std::size_t run = 0;
   double virtual_speedup = 0.0;
+  double duration_ns = 0.0;
   double time = 0.0;  ///< ns; of a latency in flight * ns.
   double visits = 0.0;
 };
@@ -93,8 +94,7 @@ bool is_coz_header(std::string_view selected) {
   return colon != std::string_view::npos && selected.substr(0, colon).ends_with("/coz.h");
 }
 
-std::map<SeriesKey, PointSeries> collect_series(const CausalExperiments& experiments, double min_time_ns,
-                                                ExperimentUsage& usage) {
+std::map<SeriesKey, PointSeries> collect_series(const CausalExperiments& experiments, ExperimentUsage& usage) {
   std::map<SeriesKey, PointSeries> all;
   for (std::size_t run = 0; run < experiments.runs.size(); ++run) {
     for (const CausalExperiment& experiment : experiments.runs[run].experiments) {
@@ -106,7 +106,7 @@ std::map<SeriesKey, PointSeries> collect_series(const CausalExperiments& experim
         continue;
       }
       if (!std::isfinite(experiment.duration_ns) || experiment.duration_ns <= 0.0) continue;
-      if (experiment.duration_ns < min_time_ns || experiment.duration_ns > kNegativeTimeNs) {
+      if (experiment.duration_ns > kNegativeTimeNs) {
         usage.reasons.back() = Unused::short_time;
         continue;
       }
@@ -116,8 +116,8 @@ std::map<SeriesKey, PointSeries> collect_series(const CausalExperiments& experim
         PointSeries& series = all[{experiment.selected, visits.point}];
         series.is_latency = visits.is_latency;
         const double in_flight = visits.is_latency ? visits.difference : 1.0;
-        series.trials.push_back({number, run, experiment.virtual_speedup, in_flight * experiment.duration_ns,
-                                 static_cast<double>(visits.arrivals)});
+        series.trials.push_back({number, run, experiment.virtual_speedup, experiment.duration_ns,
+                                 in_flight * experiment.duration_ns, static_cast<double>(visits.arrivals)});
       }
     }
   }
@@ -250,6 +250,25 @@ bool have_run_in_common(const CurveGroup& group, const CurveGroup& zero) {
                      [&](const CausalTrial& trial) { return runs.contains(trial.run); });
 }
 
+/// Virtual speedups that leave too little time: all of one or none, for an experiment's own time is what the effect is
+/// made of. `trials` are sorted by virtual speedup.
+void leave_short(std::vector<CausalTrial>& trials, double min_time_ns, ExperimentUsage& usage) {
+  std::vector<CausalTrial> kept;
+  for (auto begin = trials.begin(); begin != trials.end();) {
+    double time_ns = 0.0;
+    auto end = begin;
+    for (; end != trials.end() && end->virtual_speedup == begin->virtual_speedup; ++end) time_ns += end->duration_ns;
+    const std::vector<CausalTrial> same(begin, end);
+    if (begin->virtual_speedup > 0.0 && time_ns < min_time_ns * static_cast<double>(same.size())) {
+      usage.leave(same, Unused::short_time);
+    } else {
+      kept.insert(kept.end(), same.begin(), same.end());
+    }
+    begin = end;
+  }
+  trials = std::move(kept);
+}
+
 bool is_enough(const CurveGroup& group, int min_experiments, const CausalRules& rules) {
   return std::ssize(group.trials) >= min_experiments && group.visits >= rules.min_visits;
 }
@@ -259,6 +278,7 @@ std::optional<MeasuredTarget> measure_series(const SeriesKey& key, PointSeries s
                                              ExperimentUsage& usage, Rng& rng) {
   std::stable_sort(series.trials.begin(), series.trials.end(),
                    [](const CausalTrial& a, const CausalTrial& b) { return a.virtual_speedup < b.virtual_speedup; });
+  leave_short(series.trials, rules.min_time_ns, usage);
   const auto first_above = std::find_if(series.trials.begin(), series.trials.end(),
                                         [](const CausalTrial& trial) { return trial.virtual_speedup > 0.0; });
   const CurveGroup zero = make_curve_group({series.trials.begin(), first_above});
@@ -428,7 +448,7 @@ CausalProfile analyse(const CausalExperiments& experiments, const CausalRules& r
   ExperimentUsage usage;
   std::vector<MeasuredTarget> measured;
   std::size_t points = 0;
-  for (auto& [key, series] : collect_series(experiments, rules.min_time_ns, usage)) {
+  for (auto& [key, series] : collect_series(experiments, usage)) {
     std::optional<MeasuredTarget> target = measure_series(key, series, rules, usage, rng);
     if (!target) continue;
     if (rules.phase_correction && target->target.scope == "line") {

@@ -16,9 +16,10 @@ namespace aiopt {
 struct CausalRules {
   int min_baseline_experiments = 5;  ///< At a virtual speedup of 0; at least 1.
   int min_experiments = 5;           ///< At each other point of a curve; at least 1.
-  double min_time_ns = 0.0;          ///< Of an experiment, its delays taken off: see rules_for_coz().
-  int min_visits = 5;                ///< At each point of a curve, its experiments together, as coz's viewer has it.
-  int min_speedups = 1;              ///< Points of a curve beside 0.
+  /// Mean of the experiments of a place and a virtual speedup above 0, their delays taken off: see rules_for_coz().
+  double min_time_ns = 0.0;
+  int min_visits = 5;    ///< At each point of a curve, its experiments together, as coz's viewer has it.
+  int min_speedups = 1;  ///< Points of a curve beside 0.
   /// Neighbouring virtual speedups become one point of the curve until they have so many experiments together, but no
   /// farther apart than pooled_width: coz draws one of 21, so that a short profile has few at each of them.
   int pooled_experiments = 15;
@@ -60,8 +61,9 @@ SelectedCode split_selected(const std::string& selected);
 /// `confidence` of all points of the profile together (Bonferroni): of a hundred lines without any effect some have an
 /// interval above 0. One experiment alone says nothing: -1 to 1.
 ///
-/// Not used: experiments without a duration or a visit, or with less than min_time_ns; of coz.h's own lines; of a place
-/// and progress point whose points at 0 or elsewhere are fewer than the rules ask for. The notes say how many.
+/// Not used: experiments without a duration or a visit; at a virtual speedup that leaves less than min_time_ns; of
+/// coz.h's own lines; of a place and progress point whose points at 0 or elsewhere are fewer than the rules ask for.
+/// The notes say how many.
 ///
 /// @param rng the same state gives the same profile
 CausalProfile analyse(const CausalExperiments& experiments, const CausalRules& rules, Rng& rng);

@@ -78,8 +78,8 @@ struct CozPlan {
   std::vector<std::string> notes;      ///< "... leaves 4 experiments at each point ...: 57 s more would do".
 };
 
-/// Pools of neighbours into which analyse() puts coz's 20 virtual speedups above 0: 5 to 25 %, 30 to 50 %... The last,
-/// above 75 %, is drawn and not used: see rules_for_coz().
+/// Pools of neighbours into which analyse() puts coz's 20 virtual speedups above 0: 5 to 25 %, 30 to 50 %... Of the
+/// last a busy line's are not used: see rules_for_coz().
 inline constexpr int kCozPoints = 4;
 /// What a point of a curve needs to be told from noise on a machine that others use, too.
 inline constexpr int kWantedExperiments = 10;
@@ -99,10 +99,10 @@ inline constexpr int kWantedExperiments = 10;
 /// @pre duration positive
 CozPlan plan_coz(const std::filesystem::path& coz, const CozRequest& request);
 
-/// coz has a thread make up for its delays after each 10 ms of its own CPU time: in an experiment of half a second at
-/// 90 %, of which 50 ms are left beside the delays, a thread that has nothing to do with the line ran for twice that,
-/// and an effect of +45 % was seen where there is none (at 65 %: +8 %). Experiments with less than 120 ms are left out,
-/// of half a second those above 75 %.
+/// coz has a thread make up for its delays after each 10 ms of its own CPU time. Of half a second at 90 %, of a line
+/// that one thread runs all the time, 50 ms are left beside the delays: a thread that has nothing to do with the line
+/// ran for twice that, and an effect of +45 % was seen where there is none; at 65 %, with 175 ms left, +8 %. So of each
+/// line the virtual speedups that leave less than 120 ms on the average are not used: of such a line those above 75 %.
 CausalRules rules_for_coz();
 
 /// How long plan_coz() needs for kWantedExperiments at 0 and in each pool, of each of so many lines.

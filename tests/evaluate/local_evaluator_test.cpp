@@ -544,14 +544,25 @@ TEST_CASE_FIXTURE(CFixture, "who does not wait for the syncs that it has made is
 
 TEST_CASE_FIXTURE(Fixture, "a profiled run that changes what was built is no candidate's way to the next one") {
   profiles = true;
-  task.build.command = "echo built >built";
-  task.profile.command = "if grep -q 150 speed.txt; then echo forged >built; fi";
+  task.build.command = "test -f library || echo built >library";  // As make leaves what is not out of date.
+  task.test.command = "grep -q built library";
+  task.profile.command = "if grep -q 150 speed.txt; then echo forged >library; fi";
   task.profile.causal_provider = "off";
   make();
   const Evaluation forger = evaluate("150\n");
   CHECK(forger.status == EvaluationStatus::rejected_by_gate);
-  CHECK_MESSAGE(forger.reason.find("a profiled run changed built") != std::string::npos, forger.reason);
+  CHECK_MESSAGE(forger.reason.find("a profiled run changed library") != std::string::npos, forger.reason);
   CHECK(evaluate("160\n").status == EvaluationStatus::passed);
+
+  // Of the unmodified program it is the task that is wrong.
+  task.profile.command = "echo other >library";
+  make();
+  Candidate unmodified;
+  unmodified.tree = baseline;
+  const Result<Evaluation> of_baseline = evaluator->evaluate(unmodified, {}, {});
+  REQUIRE(of_baseline);
+  CHECK(of_baseline->status == EvaluationStatus::rejected_by_gate);
+  CHECK_MESSAGE(of_baseline->reason.find("a profiled run changed library") != std::string::npos, of_baseline->reason);
 }
 
 TEST_CASE_FIXTURE(CFixture, "what passes its tests and breaks under the sanitizers is rejected") {

@@ -602,6 +602,8 @@ TEST_CASE("libraries are looked for in no folder that a candidate can write") {
   REQUIRE(sandbox);
   if (!sandbox->is_active()) return;
   const TemporaryFolder folder;
+  const char* before = std::getenv("LD_LIBRARY_PATH");
+  const std::string kept_before = before != nullptr ? before : "";
   for (const auto& [set, kept] : std::map<std::string, std::string>{
            {":/opt/a/lib:lib:./x::/opt/b", "/opt/a/lib:/opt/b"}, {"", ""}, {".", ""}, {"/opt/a;b", "/opt/a"}}) {
     ::setenv("LD_LIBRARY_PATH", set.c_str(), 1);
@@ -613,6 +615,7 @@ TEST_CASE("libraries are looked for in no folder that a candidate can write") {
   const auto sandboxed = sandbox->enclose(policy_in(folder.path()));
   REQUIRE(sandboxed);
   CHECK_FALSE(sandboxed->variables.contains("LD_LIBRARY_PATH"));
+  if (before != nullptr) ::setenv("LD_LIBRARY_PATH", kept_before.c_str(), 1);
 }
 
 TEST_CASE("a workspace that is relative, missing or the whole disk is refused") {

@@ -63,6 +63,10 @@ TEST_CASE("where threads run side by side a line without effect need not be in t
   CHECK(*causal_bound(profile) == doctest::Approx(2.0));
   profile.off_cpu->threads = 2.0;
   CHECK_FALSE(causal_bound(profile));
+  profile.off_cpu->threads = 1.0;
+  profile.off_cpu->lost = 1;
+  CHECK_FALSE(causal_bound(profile));
+  profile.off_cpu->lost = 0;
   profile.off_cpu->threads = 0.0;  // Not known.
   CHECK_FALSE(causal_bound(profile));
   profile.off_cpu.reset();
