@@ -128,6 +128,8 @@ Finding probe_fsync_count(const ContainmentLayers& layers) {
   } else if (layers.counts_syncs) {
     finding.what = "by tracepoints of system calls";
   } else {
+    finding.what = "a candidate that no longer syncs is not seen: this user may not count fsync";
+    finding.remedy = tracefs_command();
     if (!can_count(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK)) {
       finding.remedy = "sysctl -w kernel.perf_event_paranoid=1 && " + finding.remedy;
     }

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -292,6 +294,29 @@ TEST_CASE("doctor says of everything that measuring and containment need whether
   CHECK(named("processors")[0]["what"].get<std::string>().find("lane on") != std::string::npos);
   CHECK(named("machine")[0]["what"].get<std::string>().find("Linux ") != std::string::npos);
   CHECK(named("quiet").size() >= 1);
+}
+
+TEST_CASE("doctor has a word on each finding, and what lets an ordinary user count fsync") {
+  Command command;
+  command.line = std::string(::geteuid() == 0 ? "setpriv --reuid=65534 --regid=65534 --clear-groups " : "") + "'" +
+                 std::getenv("AIOPT_PROGRAM") + "' doctor --json";
+  command.directory = "/";
+  const Result<CommandResult> ran = run_command(command);
+  REQUIRE(ran);
+  const nlohmann::json json = nlohmann::json::parse(ran->out, nullptr, false);
+  if (json.is_discarded()) {
+    MESSAGE("not run: the program cannot be reached by an ordinary user here");
+    return;
+  }
+  for (const nlohmann::json& finding : json["findings"]) {
+    CAPTURE(finding.dump());
+    CHECK_FALSE(finding["what"].get<std::string>().empty());
+    const std::string remedy = finding["remedy"];
+    CHECK_FALSE(remedy.ends_with("&& "));
+    if (finding["name"] == "fsync count" && finding["works"] == false) {
+      CHECK(remedy.find("tracefs") != std::string::npos);
+    }
+  }
 }
 
 TEST_CASE("doctor says where a sandbox, ccache and perf come from, and works without") {
