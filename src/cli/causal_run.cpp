@@ -31,8 +31,6 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kMostProfileBytes = 256 << 20;
 constexpr std::size_t kLargestSourceBytes = 4 << 20;
-/// A run whose experiments are all cut off teaches nothing.
-constexpr milliseconds kShortestRun{1000};
 
 std::string_view path_variable() {
   const char* path = std::getenv("PATH");
@@ -46,7 +44,7 @@ Error objection(const std::string& program, const std::vector<std::string>& prob
 }
 
 Result<CozInstallation> coz_for(const std::string& name) {
-  Result<CozInstallation> coz = find_coz(path_variable());
+  Result<CozInstallation> coz = find_coz();
   if (!coz) return coz;
   const std::string program = find_program(name);
   if (program.empty()) {
@@ -71,7 +69,7 @@ Result<TargetEnd> run_under_coz(const CozInstallation& coz, const CausalRequest&
     Result<TargetEnd> end = run_target(command, limit, stop);
     if (!end || end->was_cut || end->status != 0 || request.duration.count() == 0) return end;
     const auto ended = std::chrono::duration_cast<milliseconds>(monotonic_now() - started);
-    if (request.duration - ended < kShortestRun) return end;
+    if (request.duration - ended < kShortestCozRun) return end;
   }
 }
 

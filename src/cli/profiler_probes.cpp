@@ -89,11 +89,6 @@ Finding probe_tool(const std::string& name, const std::string& what) {
                "its own kernel, Linux 5.3.7 with the patches of Blocked Samples (OSDI 2024); the sampler does without");
 }
 
-Result<CozInstallation> coz_in_path() {
-  const char* path = std::getenv("PATH");
-  return find_coz(path != nullptr ? path : "");
-}
-
 std::string coz_build_command() {
   return fmt::format("build it with CXXFLAGS='-O2 {}' LDFLAGS='{}', and COZ_PROGRESS_NAMED(\"op\") of coz.h in it",
                      kCozFlagsOfGcc, kCozLinkFlags);
@@ -129,7 +124,7 @@ std::vector<Finding> probe_sampler() {
 }
 
 std::vector<Finding> probe_causal_profilers() {
-  const Result<CozInstallation> coz = coz_in_path();
+  const Result<CozInstallation> coz = find_coz();
   const std::string what = "causal profiles, which line would pay off: ";
   Finding finding = piece("coz", coz.has_value(), what, "apt-get install coz-profiler");
   finding.what +=
@@ -140,8 +135,7 @@ std::vector<Finding> probe_causal_profilers() {
 }
 
 std::vector<Finding> probe_task_for_coz(const Task& task) {
-  const std::string& line = task.profile.command.empty() ? task.benchmark.run.command : task.profile.command;
-  const std::string name = split_assignments(line).program;
+  const std::string name = split_assignments(profiled_command(task)).program;
   const bool is_path = name.find('/') != std::string::npos;
   const fs::path program = is_path ? task.source / name : fs::path(find_program(name));
   std::error_code error;
@@ -149,7 +143,7 @@ std::vector<Finding> probe_task_for_coz(const Task& task) {
     return {piece("coz on task", false, fmt::format("{} is not built in {} yet", name, task.source.string()),
                   coz_build_command())};
   }
-  const Result<CozInstallation> coz = coz_in_path();
+  const Result<CozInstallation> coz = find_coz();
   const Result<std::vector<std::string>> problems = problems_for_coz(coz ? *coz : CozInstallation(), program);
   if (!problems) return {finding_of_problem(problems.error().message)};
   std::vector<Finding> findings;

@@ -261,10 +261,6 @@ auto from_json(std::string_view text, const char* what, Reader read) -> Result<d
   return Error{Error::Code::corruption, fmt::format("read the JSON of {}: {}", what, why)};
 }
 
-}  // namespace
-
-namespace {
-
 WrittenJson written_off_cpu(const OffCpuProfile& profile) {
   WrittenJson classes = WrittenJson::object();
   for (const WaitClass kind : kAllClasses) {

@@ -6,6 +6,10 @@
 
 namespace aiopt {
 
+const std::string& profiled_command(const Task& task) {
+  return task.profile.command.empty() ? task.benchmark.run.command : task.profile.command;
+}
+
 CommandWords split_assignments(std::string_view command) {
   std::size_t at = 0;
   while (at < command.size()) {

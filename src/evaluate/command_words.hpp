@@ -1,10 +1,12 @@
-/// The words of a benchmark's command line, as far as aiopt must know them.
+/// The words of a task's command lines, as far as aiopt must know them.
 
 #pragma once
 
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <aiopt/task.hpp>
 
 namespace aiopt {
 
@@ -14,6 +16,9 @@ struct CommandWords {
   std::string rest;         ///< "./build/bench --num=1".
   std::string program;      ///< "./build/bench"; empty for an empty command.
 };
+
+/// The command line that is profiled: the benchmark's, unless the task has one for it. Lent from the task.
+const std::string& profiled_command(const Task& task);
 
 /// Of a simple command; what a shell script is made of beside that is not understood.
 CommandWords split_assignments(std::string_view command);

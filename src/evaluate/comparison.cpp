@@ -223,11 +223,7 @@ Result<void> Comparison::put_back(Side side, RunWitness& witness) {
 
 /// Of many runs the last one's report, with the times summed.
 void Comparison::keep_report(StageReport report) {
-  if (report_) {
-    report.wall_time += report_->wall_time;
-    report.cpu_time += report_->cpu_time;
-    report.peak_rss_bytes = std::max(report.peak_rss_bytes, report_->peak_rss_bytes);
-  }
+  if (report_) add_run(report, *report_);
   report_ = std::move(report);
 }
 

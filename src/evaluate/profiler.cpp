@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <string_view>
 #include <utility>
 
@@ -33,15 +32,9 @@ constexpr const char* kCozFile = ".aiopt.coz";
 /// Of all runs of a profile: half a second's experiment takes some 200 bytes, and the end of a run 100 for each line
 /// seen.
 constexpr std::size_t kMostCozBytes = 8 << 20;
-/// A run whose experiments are all cut off teaches nothing.
-constexpr std::chrono::milliseconds kShortestCozRun{1000};
 
 /// The effect of each takes half a minute.
 constexpr std::size_t kMostCozLines = 8;
-
-const std::string& line_of(const Task& task) {
-  return task.profile.command.empty() ? task.benchmark.run.command : task.profile.command;
-}
 
 /// What is not the candidate's source keeps its absolute path.
 void make_relative(CodePlace& place, const std::string& workspace) {
@@ -97,25 +90,11 @@ Result<void> end_run(const StageRun& run, Workspace& workspace, ProfiledFaults& 
   return {};
 }
 
-void add_times(StageReport& report, const StageReport& more) {
-  report.wall_time += more.wall_time;
-  report.cpu_time += more.cpu_time;
-  report.peak_rss_bytes = std::max(report.peak_rss_bytes, more.peak_rss_bytes);
-}
-
-/// A digest of the command: the same experiments give the same intervals.
-std::uint64_t seed_of(std::string_view text) {
-  std::uint64_t seed = 14695981039346656037ULL;
-  for (const char c : text) seed = (seed ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
-  return seed;
-}
-
 }  // namespace
 
 Profiler::Profiler(const Task& task, const StageRunner& runner) : task_(task), runner_(runner) {
   if (auto kernel = KernelSymbols::load()) kernel_ = std::move(*kernel);
-  const char* path = std::getenv("PATH");
-  if (auto coz = find_coz(path != nullptr ? path : "")) coz_ = std::move(*coz);
+  if (auto coz = find_coz()) coz_ = std::move(*coz);
 }
 
 Result<ProfiledOffCpu> Profiler::off_cpu(Side side, const SourceTree& tree, const std::vector<int>& cpus,
@@ -132,7 +111,7 @@ Result<ProfiledOffCpu> Profiler::off_cpu(Side side, const SourceTree& tree, cons
     }
   };
   Result<StageRun> run =
-      runner_.run(Stage::off_cpu, {line_of(task_), task_.profile.offcpu_duration}, setting, std::move(stop));
+      runner_.run(Stage::off_cpu, {profiled_command(task_), task_.profile.offcpu_duration}, setting, std::move(stop));
   std::optional<OffCpuRecording> recording;
   if (sampler) recording = sampler->finish();
   if (!run) return run.error();
@@ -173,7 +152,7 @@ struct Profiler::CausalRuns {
 
 Result<void> Profiler::run_coz(const CozRun& planned, const StageSetting& setting, Workspace& workspace,
                                std::stop_token stop, CausalRuns& runs) const {
-  const CommandWords words = split_assignments(line_of(task_));
+  const CommandWords words = split_assignments(profiled_command(task_));
   const std::string line = words.assignments + join_quoted(planned.command) + " " + words.rest;
   const auto started = monotonic_now();
   std::optional<std::string> fate;
@@ -185,7 +164,7 @@ Result<void> Profiler::run_coz(const CozRun& planned, const StageSetting& settin
     if (!run) return run.error();
     Result<std::string> file = read_file_of_stranger(workspace.folder() / kCozFile, kMostCozBytes - runs.text.size());
     if (auto ended = end_run(*run, workspace, runs.faults); !ended) return ended.error();
-    add_times(runs.report, run->report);
+    add_run(runs.report, run->report);
     if (!ran(*run)) {
       fate = telling_line(fate_of_failure(*run).reason);
     } else if (file) {
@@ -213,7 +192,7 @@ Result<Profiled<CausalProfile>> Profiler::causal(Side side, const SourceTree& tr
   };
   const std::filesystem::path workspace = side.workspace->folder();
   Result<std::vector<std::string>> problems =
-      problems_for_coz(*coz_, workspace / split_assignments(line_of(task_)).program);
+      problems_for_coz(*coz_, workspace / split_assignments(profiled_command(task_)).program);
   if (!problems) return without(problems.error().message);
   if (!problems->empty()) return without(problems->front());
 
@@ -248,7 +227,7 @@ Result<Profiled<CausalProfile>> Profiler::causal(Side side, const SourceTree& tr
     if (others > 0) runs.notes.push_back(fmt::format("{} experiments of lines that coz was not told", others));
   }
   if (!task_.profile.progress.empty()) keep_progress_point(*experiments, task_.profile.progress);
-  Rng rng(seed_of(runs.text));
+  Rng rng(1);  // The same experiments give the same intervals.
   CausalProfile profile = analyse(*experiments, rules_for_coz(), rng);
   profile.notes.insert(profile.notes.end(), runs.notes.begin(), runs.notes.end());
   name_functions(profile, tree, workspace.string());

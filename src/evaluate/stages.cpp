@@ -130,6 +130,12 @@ std::string reason_of_failure(const StageReport& report, std::string_view how_it
   return reason + (excerpt.empty() ? "; it printed nothing" : ":" + shorten_middle(excerpt, kReasonBytes));
 }
 
+void add_run(StageReport& report, const StageReport& more) {
+  report.wall_time += more.wall_time;
+  report.cpu_time += more.cpu_time;
+  report.peak_rss_bytes = std::max(report.peak_rss_bytes, more.peak_rss_bytes);
+}
+
 Fate fate_of_failure(const StageRun& run) {
   std::string reason = reason_of_failure(run.report, run.command.how_it_ended());
   if (run.filled_disk) reason = "it was about to fill the disk; " + reason;

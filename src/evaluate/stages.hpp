@@ -83,4 +83,7 @@ std::string reason_of_failure(const StageReport& report, std::string_view how_it
 /// Both of the above.
 Fate fate_of_failure(const StageRun& run);
 
+/// Of several runs of a stage one report is kept: adds the times of `more`, and the larger peak.
+void add_run(StageReport& report, const StageReport& more);
+
 }  // namespace aiopt

@@ -9,6 +9,7 @@
 #include <cassert>
 #include <cmath>
 #include <cstddef>
+#include <cstdlib>
 #include <utility>
 
 #include "base/files.hpp"
@@ -73,6 +74,11 @@ Result<CozInstallation> find_coz(std::string_view path_variable) {
     begin = end + 1;
   }
   return Error{Error::Code::not_found, "looking for coz in PATH: there is none (Debian: package coz-profiler)"};
+}
+
+Result<CozInstallation> find_coz() {
+  const char* path = std::getenv("PATH");
+  return find_coz(path != nullptr ? path : "/usr/bin:/bin");
 }
 
 std::vector<std::string> coz_command(const fs::path& coz, const CozOptions& options) {

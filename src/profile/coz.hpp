@@ -32,9 +32,10 @@ struct CozInstallation {
   bool reads_dwarf5 = false;      ///< 0.2.4 and later; Debian 12's 0.2.2 does not.
 };
 
-/// The first coz in that list of folders, as $PATH has it. Debian's package is coz-profiler.
+/// The first coz in that list of folders, as $PATH has it, or in $PATH itself. Debian's package is coz-profiler.
 /// Errors: not_found, of the program or its library; io.
 Result<CozInstallation> find_coz(std::string_view path_variable);
+Result<CozInstallation> find_coz();
 
 /// What `coz run` is told.
 struct CozOptions {
@@ -81,6 +82,8 @@ struct CozPlan {
 /// Pools of neighbours into which analyse() puts coz's 20 virtual speedups above 0: 5 to 25 %, 30 to 50 %... Of the
 /// last a busy line's are not used: see rules_for_coz().
 inline constexpr int kCozPoints = 4;
+/// A run whose experiments are all cut off teaches nothing.
+inline constexpr std::chrono::milliseconds kShortestCozRun{1000};
 /// What a point of a curve needs to be told from noise on a machine that others use, too.
 inline constexpr int kWantedExperiments = 10;
 

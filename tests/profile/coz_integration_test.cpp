@@ -22,6 +22,7 @@
 #include "profile/coz.hpp"
 #include "profile/coz_profile.hpp"
 #include "profile/coz_target.hpp"
+#include "profile_programs.hpp"
 
 using namespace aiopt;
 using namespace std::chrono_literals;
@@ -111,19 +112,10 @@ class Program {
 
 /// Empty, with a message, where this machine has no coz.
 std::optional<CozInstallation> installed_coz() {
-  const char* path = std::getenv("PATH");
-  Result<CozInstallation> coz = find_coz(path != nullptr ? path : "");
+  Result<CozInstallation> coz = find_coz();
   if (coz) return *coz;
   MESSAGE("skipped: " << coz.error().message);
   return std::nullopt;
-}
-
-bool has_program(const std::string& name) {
-  Command command;
-  command.line = "command -v " + name;
-  command.directory = "/";
-  const Result<CommandResult> found = run_command(command);
-  return found && found->succeeded();
 }
 
 std::string problems_of(const Program& program, const CozInstallation& coz = {}) {
@@ -190,7 +182,7 @@ TEST_CASE("why coz can't profile a program is read from its file, for each way t
   REQUIRE(program.build("g++", "-g"));
   CHECK(problems_of(program, newer).empty());
 
-  if (!has_program("clang++")) return;
+  if (!is_installed("clang++")) return;
   REQUIRE(program.build("clang++", fmt::format("-O2 {}", kCozFlagsOfClang)));
   CHECK(problems_of(program).empty());
 }
@@ -250,7 +242,7 @@ TEST_CASE("with the flags that we name coz finds lines, at every level of optimi
   for (const Build& build :
        {Build{"g++ -O0", kCozFlagsOfGcc}, Build{"g++ -O2", kCozFlagsOfGcc}, Build{"clang++ -O2", kCozFlagsOfClang}}) {
     CAPTURE(build.compiler);
-    if (build.compiler.starts_with("clang") && !has_program("clang++")) continue;
+    if (build.compiler.starts_with("clang") && !is_installed("clang++")) continue;
     REQUIRE(program.build(build.compiler, build.flags));
     CHECK(problems_of(program, *coz).empty());
     CozOptions options;
