@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <stop_token>
 #include <vector>
 
@@ -10,6 +11,13 @@
 #include <aiopt/result.hpp>
 
 namespace aiopt {
+
+/// How a candidate stands among the elites, as far as that is known before its causal profile.
+enum class Standing {
+  behind,
+  leads_cell,  ///< Faster than every elite that lies where it does on the axes that are known.
+  opens_cell,  ///< There is none.
+};
 
 struct EvaluateOptions {
   /// The speed-up over the baseline that the candidate is about to be better or worse than, 1.8 say: pairs are measured
@@ -19,6 +27,8 @@ struct EvaluateOptions {
   /// spent on a difference that is smaller.
   double noise_floor = 0.0;
   bool anew = false;  ///< Measure even if the same program was measured before.
+  /// Of what has passed its gates and has its off-CPU profile; called from the thread that evaluates. None: behind.
+  std::function<Standing(const Evaluation&)> standing;
 };
 
 /// How two candidates are compared outside the search.

@@ -65,7 +65,8 @@ struct ProfileTask {
   /// Which candidates that passed their tests and gates get a causal profile; each of them gets an off-CPU profile.
   enum class When {
     always,
-    promising,  ///< Those that are not slower than what they were made from.
+    promising,  ///< Those that are not slower than what they were made from, or open a cell of the archive.
+    elites,     ///< Those that open a cell, or are faster than the elites there: see Standing.
     never,
   };
 

@@ -52,7 +52,7 @@ class GridAxis {
   /// Gives a name that is new its cell. @pre check(measure) passed
   std::size_t index_of(const Measure& measure) {
     return axis_.kind == Axis::Kind::category ? category_index(std::get<std::string>(measure))
-                                              : linear_index(std::get<double>(measure));
+                                              : linear_cell(axis_, std::get<double>(measure));
   }
 
   std::string describe(std::size_t index) const {
@@ -63,12 +63,6 @@ class GridAxis {
   }
 
  private:
-  std::size_t linear_index(double measure) const {
-    const double cell = (axis_.cells * (measure - axis_.lower) + kIndexEpsilon) / (axis_.upper - axis_.lower);
-    // Clipped as a double: a cast of what an int can't hold is undefined, and pyribs' wraps to the wrong edge.
-    return static_cast<std::size_t>(std::clamp(cell, 0.0, static_cast<double>(axis_.cells - 1)));
-  }
-
   std::size_t category_index(const std::string& category) {
     const auto known = index_by_name_.find(category);
     if (known != index_by_name_.end()) return known->second;
@@ -367,6 +361,12 @@ class GridArchive final : public Archive {
 };
 
 }  // namespace
+
+std::size_t linear_cell(const Axis& axis, double measure) {
+  const double cell = (axis.cells * (measure - axis.lower) + kIndexEpsilon) / (axis.upper - axis.lower);
+  // Clipped as a double: a cast of what an int can't hold is undefined, and pyribs' wraps to the wrong edge.
+  return static_cast<std::size_t>(std::clamp(cell, 0.0, static_cast<double>(axis.cells - 1)));
+}
 
 std::unique_ptr<Archive> make_grid_archive(std::vector<Axis> axes, int depth) {
   return std::make_unique<GridArchive>(std::move(axes), depth);

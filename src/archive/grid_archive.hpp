@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <vector>
 
@@ -10,7 +11,11 @@
 
 namespace aiopt {
 
-/// Linear axes: pyribs' index, int((cells * (m - lower) + 1e-6) / (upper - lower)), clipped to the edge cells.
+/// pyribs' index, int((cells * (m - lower) + 1e-6) / (upper - lower)), clipped to the edge cells.
+/// @pre a linear axis as make_grid_archive() takes it, and a finite measure
+std::size_t linear_cell(const Axis& axis, double measure);
+
+/// Linear axes: linear_cell().
 /// Category axes: a cell for each name in order of first appearance; once there are as many as `cells`, further names
 /// share the last one. Cells are numbered with the first axis most significant, and only filled ones take memory.
 ///

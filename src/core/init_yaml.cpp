@@ -327,7 +327,7 @@ profile:
   #command: "./build/my_bench --seconds=60"  # Runs longer than the benchmark, which is used if you do not say.
   offcpu: {duration: 30s}  # At most; the command may end sooner. idle: ["*::BGThread"] says what waits for work only.
   causal: {duration: 60s}  # Of all runs together: a minute gives some 100 experiments. progress: op, where there are more.
-  when: promising  # always | promising: causal profiles of what is not slower than its parent | never
+  when: promising  # always | promising: causal profiles of what is not slower than its parent or opens a cell | elites | never
 
 # Below is what may be left out. Take the '#' away to change it.
 

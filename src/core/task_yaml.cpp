@@ -656,10 +656,11 @@ Result<LlmTask> read_llm(const YamlNode& node) {
 // Profiles.
 
 Result<ProfileTask::When> read_when(const YamlNode& node) {
-  const Result<std::string> name = name_among("time to profile", {"always", "promising", "never"})(node);
+  const Result<std::string> name = name_among("time to profile", {"always", "promising", "elites", "never"})(node);
   if (!name) return name.error();
   if (*name == "always") return ProfileTask::When::always;
-  return *name == "promising" ? ProfileTask::When::promising : ProfileTask::When::never;
+  if (*name == "promising") return ProfileTask::When::promising;
+  return *name == "elites" ? ProfileTask::When::elites : ProfileTask::When::never;
 }
 
 Result<milliseconds> read_profile_duration(const YamlNode& node) {

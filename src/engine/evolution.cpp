@@ -19,6 +19,7 @@
 #include "core/remeasurement.hpp"
 #include "engine/candidate_tree.hpp"
 #include "engine/measures.hpp"
+#include "engine/standings.hpp"
 #include "fitness/causal_bound.hpp"
 #include "fitness/standard_error.hpp"
 #include "llm/ensemble.hpp"
@@ -366,6 +367,10 @@ void Evolution::evaluate(const InFlight& item) {
   // The decision at hand: is it better than what it was made from?
   const Elite* parent = parts_.scheduler.archive(item.proposal.island).find(item.proposal.ask.parent);
   if (parent != nullptr && parent->evaluation->benchmark) how.bar = parent->evaluation->benchmark->speedup();
+  if (options_.mode == Mode::full) {
+    how.standing = [standings = Standings(parts_.task.axes, parts_.scheduler.archive(item.proposal.island).elites()),
+                    candidate = item.candidate](const Evaluation& of) { return standings.of(*candidate, of); };
+  }
   ++evaluating_;
   parts_.workers.submit([&evaluator = parts_.evaluator, inbox = inbox_, stop = evaluations_.get_token(), how,
                          id = item.proposal.id, candidate = item.candidate] {

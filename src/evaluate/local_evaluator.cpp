@@ -248,8 +248,14 @@ class LocalEvaluator final : public Evaluator {
   }
 
   bool is_worth_a_causal_profile(const Evaluation& evaluation, const EvaluateOptions& how) const {
-    if (task_.profile.when != ProfileTask::When::promising) return task_.profile.when == ProfileTask::When::always;
-    return evaluation.id == kBaselineId || evaluation.benchmark->speedup() >= how.bar;
+    using When = ProfileTask::When;
+    if (task_.profile.when == When::always || task_.profile.when == When::never) {
+      return task_.profile.when == When::always;
+    }
+    if (evaluation.id == kBaselineId) return true;
+    const Standing standing = how.standing ? how.standing(evaluation) : Standing::behind;
+    if (task_.profile.when == When::elites) return standing != Standing::behind;
+    return evaluation.benchmark->speedup() >= how.bar || standing == Standing::opens_cell;
   }
 
   /// Builds and tests once more with the sanitizers, in a workspace of its own.
