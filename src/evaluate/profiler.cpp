@@ -80,6 +80,14 @@ Kind without_profile(StageReport report, std::string why, ProfiledFaults faults)
   return none;
 }
 
+/// Whether what coz wrote for a line says enough of it.
+bool is_settled(const std::string& text) {
+  const Result<CausalExperiments> experiments = parse_coz(text);
+  if (!experiments) return false;
+  Rng rng(1);
+  return is_settled(analyse(*experiments, rules_for_coz(), rng), settled_for_coz());
+}
+
 /// Puts the workspace back as it was.
 Result<void> end_run(const StageRun& run, Workspace& workspace, ProfiledFaults& faults) {
   Result<RunTraces> traces = workspace.restore();
@@ -156,6 +164,7 @@ Result<void> Profiler::run_coz(const CozRun& planned, const StageSetting& settin
   const std::string line = words.assignments + join_quoted(planned.command) + " " + words.rest;
   const auto started = monotonic_now();
   std::optional<std::string> fate;
+  const std::size_t begin = runs.text.size();
   for (bool is_first = true; !fate && runs.text.size() < kMostCozBytes; is_first = false) {
     const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(monotonic_now() - started);
     const std::chrono::milliseconds left = planned.length - passed;
@@ -169,6 +178,7 @@ Result<void> Profiler::run_coz(const CozRun& planned, const StageSetting& settin
       fate = telling_line(fate_of_failure(*run).reason);
     } else if (file) {
       runs.text += *file;
+      if (!planned.line.empty() && is_settled(runs.text.substr(begin))) break;
     } else if (file.error().code != Error::Code::not_found) {
       fate = "its output is no regular file, or too large";
     }

@@ -479,4 +479,13 @@ CausalProfile analyse(const CausalExperiments& experiments, const CausalRules& r
   return profile;
 }
 
+bool is_settled(const CausalProfile& profile, const SettledRules& rules) {
+  const auto is_point_settled = [&](const CausalPoint& point) {
+    return point.experiments >= rules.experiments && point.upper - point.lower <= rules.width;
+  };
+  return !profile.targets.empty() && std::ranges::all_of(profile.targets, [&](const CausalTarget& target) {
+    return target.curve.size() >= rules.points && std::ranges::all_of(target.curve, is_point_settled);
+  });
+}
+
 }  // namespace aiopt

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include <aiopt/profile.hpp>
@@ -67,5 +68,16 @@ SelectedCode split_selected(const std::string& selected);
 ///
 /// @param rng the same state gives the same profile
 CausalProfile analyse(const CausalExperiments& experiments, const CausalRules& rules, Rng& rng);
+
+/// What a curve must have for more experiments to tell little.
+struct SettledRules {
+  std::size_t points = 1;  ///< That at 0 is one of them.
+  int experiments = 1;     ///< At each.
+  double width = 0.0;      ///< Of each point's interval, at most.
+};
+
+/// Whether the curve of every target, of which there is one, has that. To be asked between runs: it looks at how wide
+/// intervals are, and not at the effects.
+bool is_settled(const CausalProfile& profile, const SettledRules& rules);
 
 }  // namespace aiopt

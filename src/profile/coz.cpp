@@ -128,6 +128,10 @@ CausalRules rules_for_coz() {
   return rules;
 }
 
+SettledRules settled_for_coz() {
+  return {.points = kCozPoints, .experiments = kWantedExperiments, .width = 0.1};  // The last pool may be left out.
+}
+
 milliseconds duration_for_coz(std::size_t lines, double visits_per_second) {
   const double experiments = std::ceil(kWantedExperiments / std::min(kDrawsAtZero, kDrawsPerPoint));
   return experiment_length(visits_per_second) * static_cast<milliseconds::rep>(experiments) *

@@ -108,6 +108,9 @@ CozPlan plan_coz(const std::filesystem::path& coz, const CozRequest& request);
 /// line the virtual speedups that leave less than 120 ms on the average are not used: of such a line those above 75 %.
 CausalRules rules_for_coz();
 
+/// When a line's further runs would tell little: each effect is known to 5 points either way.
+SettledRules settled_for_coz();
+
 /// How long plan_coz() needs for kWantedExperiments at 0 and in each pool, of each of so many lines.
 /// @param visits_per_second as in CozRequest
 std::chrono::milliseconds duration_for_coz(std::size_t lines, double visits_per_second = 0.0);

@@ -458,3 +458,24 @@ TEST_CASE("experiments of which the delays left too little are not used, nor tho
   REQUIRE(profile.notes.size() == 1);
   CHECK(profile.notes[0].find("too large a virtual speedup") != std::string::npos);
 }
+
+TEST_CASE("a profile is settled when each point of its curves has enough experiments and a narrow interval") {
+  CausalProfile profile;
+  const SettledRules rules{.points = 2, .experiments = 10, .width = 0.1};
+  CHECK_FALSE(is_settled(profile, rules));  // It has not begun.
+  CausalTarget target;
+  target.curve = {{0.0, 0.0, 0.0, 0.0, 10}, {0.5, 0.3, 0.26, 0.35, 10}};
+  profile.targets = {target};
+  CHECK(is_settled(profile, rules));
+  profile.targets.front().curve[1].upper = 0.37;
+  CHECK_FALSE(is_settled(profile, rules));
+  profile.targets = {target};
+  profile.targets.front().curve[0].experiments = 9;
+  CHECK_FALSE(is_settled(profile, rules));
+  profile.targets = {target};
+  profile.targets.front().curve.pop_back();
+  CHECK_FALSE(is_settled(profile, rules));
+  profile.targets = {target, target};
+  profile.targets.back().curve[1].lower = 0.1;
+  CHECK_FALSE(is_settled(profile, rules));
+}
