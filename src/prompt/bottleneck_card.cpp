@@ -112,7 +112,8 @@ std::string target_in_words(const CausalTarget& target, const SourceTree& tree) 
   const bool has_place = !target.place.function.empty() || !target.place.file.empty();
   if (scope.empty() && !has_place && target.scope != "line") return code_span(target.scope, kPointBytes);
   if (scope.empty()) return place_in_words(target.place, tree);
-  return std::string(scope) + (has_place ? " in " + place_in_words(target.place, tree) : "");
+  return std::string(scope) + (has_place ? " in " + place_in_words(target.place, tree) : "") +
+         (target.given.empty() ? "" : ", with " + code_span(target.given, kPointBytes) + " sped up too");
 }
 
 // The bottleneck ---------------------------------------------------------------------------------------------------

@@ -238,6 +238,13 @@ TEST_CASE("a class of waits that was sped up is named in words") {
   CHECK(has(card, "2. all waits in `walkv::DbImpl::put` (`src/db_impl.cc:11`): -20 % time"));
 }
 
+TEST_CASE("a class of waits that was sped up beside another one says which") {
+  Profile profile = lock_bound_walkv();
+  profile.causal->targets = {target_of({}, 0.4, "scheduling")};
+  profile.causal->targets[0].given = "IO,0.50%";
+  CHECK(has(bottleneck_card(of(profile)), "1. all waits for a CPU, with `IO,0.50%` sped up too: -40 % time"));
+}
+
 TEST_CASE("what differs by less than profiles of the same program do is no difference") {
   const Profile now = lock_bound_walkv();
   Profile before = now;
