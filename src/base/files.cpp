@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -130,6 +131,23 @@ Result<void> write_file_atomic(const fs::path& file, std::string_view bytes) {
   }
   sync_folder(folder);
   return {};
+}
+
+std::string find_program(const std::string& name) {
+  const auto is_program = [](const fs::path& file) {
+    std::error_code error;
+    return fs::is_regular_file(file, error) && ::access(file.c_str(), X_OK) == 0;
+  };
+  if (name.find('/') != std::string::npos) return is_program(name) ? name : "";
+  const char* variable = std::getenv("PATH");
+  const std::string_view path = variable != nullptr ? variable : "/usr/bin:/bin";
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const std::size_t end = std::min(path.find(':', begin), path.size());
+    const fs::path file = fs::path(path.substr(begin, end - begin)) / name;
+    if (!name.empty() && is_program(file)) return file.string();
+    begin = end + 1;
+  }
+  return "";
 }
 
 TemporaryFolder::TemporaryFolder(std::string_view prefix) {

@@ -23,6 +23,9 @@ Result<std::string> read_file_of_stranger(const std::filesystem::path& file, std
 /// Writes to a temporary file beside it, fsyncs, and renames it into place; the folder is made.
 Result<void> write_file_atomic(const std::filesystem::path& file, std::string_view bytes);
 
+/// The file that execvp(3) would run: `name` itself, where that has a '/'. Empty: there is none.
+std::string find_program(const std::string& name);
+
 /// A folder of its own below the system's temporary folder ($TMPDIR), removed with all it holds at the end.
 class TemporaryFolder {
  public:

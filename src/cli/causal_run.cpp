@@ -3,9 +3,7 @@
 #include "cli/causal_run.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <string_view>
@@ -31,11 +29,6 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kMostProfileBytes = 256 << 20;
 constexpr std::size_t kLargestSourceBytes = 4 << 20;
-
-std::string_view path_variable() {
-  const char* path = std::getenv("PATH");
-  return path != nullptr ? path : "/usr/bin:/bin";
-}
 
 /// One line of it each, where there are more.
 Error objection(const std::string& program, const std::vector<std::string>& problems) {
@@ -99,22 +92,6 @@ void name_functions(CausalProfile& profile) {
 }
 
 }  // namespace
-
-std::string find_program(const std::string& name) {
-  const auto is_program = [](const fs::path& file) {
-    std::error_code error;
-    return fs::is_regular_file(file, error) && ::access(file.c_str(), X_OK) == 0;
-  };
-  if (name.find('/') != std::string::npos) return is_program(name) ? name : "";
-  const std::string_view path = path_variable();
-  for (std::size_t begin = 0; begin <= path.size();) {
-    const std::size_t end = std::min(path.find(':', begin), path.size());
-    const fs::path file = fs::path(path.substr(begin, end - begin)) / name;
-    if (!name.empty() && is_program(file)) return file.string();
-    begin = end + 1;
-  }
-  return "";
-}
 
 Result<CausalOutcome> profile_causal(const CausalRequest& request, const std::stop_token& stop) {
   const Result<CozInstallation> coz = coz_for(request.command.front());

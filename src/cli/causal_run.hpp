@@ -33,7 +33,4 @@ struct CausalOutcome {
 /// Errors: not_found (coz, the program), invalid_argument (a program that coz can't profile), unavailable, io.
 Result<CausalOutcome> profile_causal(const CausalRequest& request, const std::stop_token& stop);
 
-/// The file that execvp(3) would run: `name` itself, where that has a '/'. Empty: there is none.
-std::string find_program(const std::string& name);
-
 }  // namespace aiopt

@@ -119,8 +119,7 @@ std::vector<Finding> look_at_machine() {
 
 std::vector<Finding> look_at_profilers() {
   std::vector<Finding> findings = probe_sampler();
-  for (Finding& finding : probe_causal_profilers()) findings.push_back(std::move(finding));
-  findings.push_back(program("perf", "profiles of your own, of the CPU too", "linux-perf", false));
+  for (Finding& finding : probe_profilers()) findings.push_back(std::move(finding));
   return findings;
 }
 

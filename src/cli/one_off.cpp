@@ -82,7 +82,12 @@ Result<void> OneOff::prepare(const LaneOptions& lanes, SandboxMode sandbox, std:
   options.folder = folder_.path() / "workspaces";
   options.run_folder = folder_.path();
   options.seed = seed;
-  options.profiles = mode == Mode::full;
+  if (mode == Mode::full) {
+    Result<ProfileProviders> profilers = choose_providers(task_.profile, *sandbox_);
+    if (!profilers) return profilers.error();
+    say(profilers->describe());
+    options.profilers = std::move(*profilers);
+  }
   Result<std::unique_ptr<Evaluator>> made =
       make_local_evaluator(task_, baseline_.tree, std::move(*protected_files), *lanes_, *sandbox_, std::move(options));
   if (!made) return made.error();

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 #include <link.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -14,13 +13,13 @@
 
 #include "base/files.hpp"
 #include "base/text.hpp"
-#include "cli/causal_run.hpp"
 #include "evaluate/command_words.hpp"
+#include "evaluate/profile_providers.hpp"
+#include "evaluate/sandbox.hpp"
 #include "profile/coz.hpp"
 #include "profile/coz_target.hpp"
 #include "profile/kernel_symbols.hpp"
 #include "profile/object_file.hpp"
-#include "profile/perf_rings.hpp"
 
 namespace aiopt {
 
@@ -31,13 +30,6 @@ namespace fs = std::filesystem;
 /// `brings` where it does not work.
 Finding piece(std::string name, bool works, std::string what, const std::string& brings) {
   return {std::move(name), works, false, std::move(what), works ? "" : brings};
-}
-
-SamplerLevel reached_level() {
-  PerfRingsOptions options;
-  options.dump_bytes = 0;
-  const Result<PerfRings> rings = PerfRings::attach(::getpid(), options);
-  return rings ? rings->level() : SamplerLevel::nothing;
 }
 
 /// Of a file with capabilities the loader takes libraries from the system's folders alone: not in a build folder.
@@ -83,10 +75,9 @@ bool has_debug_file(const fs::path& object) {
   return fs::exists(fs::path("/usr/lib/debug/.build-id") / id.substr(0, 2) / (id.substr(2) + ".debug"), error);
 }
 
-Finding probe_tool(const std::string& name, const std::string& what) {
-  const std::string program = find_program(name);
-  return piece(name, !program.empty(), fmt::format("{}: {}", what, program.empty() ? "not found" : program),
-               "its own kernel, Linux 5.3.7 with the patches of Blocked Samples (OSDI 2024); the sampler does without");
+/// The tool's trial as a finding; `gives`: what it is there for.
+Finding finding_of(const ProviderTrial& trial, const std::string& gives) {
+  return {trial.name, trial.works, false, fmt::format("{}: {}", gives, trial.what), trial.remedy};
 }
 
 std::string coz_build_command() {
@@ -105,7 +96,7 @@ Finding finding_of_problem(const std::string& problem) {
 }  // namespace
 
 std::vector<Finding> probe_sampler() {
-  const SamplerLevel level = reached_level();
+  const SamplerLevel level = reached_sampler_level();
   const fs::path c_library = own_c_library();
   return {
       piece("wait sampler", level != SamplerLevel::nothing,
@@ -123,15 +114,17 @@ std::vector<Finding> probe_sampler() {
   };
 }
 
-std::vector<Finding> probe_causal_profilers() {
-  const Result<CozInstallation> coz = find_coz();
-  const std::string what = "causal profiles, which line would pay off: ";
-  Finding finding = piece("coz", coz.has_value(), what, "apt-get install coz-profiler");
-  finding.what +=
-      coz ? fmt::format("{}, {}", coz->program.string(), coz->reads_dwarf5 ? "reads DWARF 5" : "up to DWARF 4")
-          : one_line(coz.error().message, 200);
-  return {std::move(finding), probe_tool("bperf", "off-CPU profiles by the kernel"),
-          probe_tool("bcoz", "causal profiles of waits")};
+std::vector<Finding> probe_profilers() {
+  const Result<Sandbox> sandbox = Sandbox::probe(SandboxMode::automatic);  // Which is no error where there is none.
+  const auto tried = [&](std::string_view name) { return try_provider(name, *sandbox); };
+  const Result<ProfileProviders> picked = choose_providers({}, *sandbox);  // Nor is this, of `auto`.
+  return {
+      piece("profilers", true, "what --mode=full takes if the task does not say: " + picked->describe(), ""),
+      finding_of(tried("coz"), "causal profiles, which line would pay off"),
+      finding_of(tried("bperf"), "off-CPU profiles by the kernel"),
+      finding_of(tried("bcoz"), "causal profiles of waits"),
+      finding_of(tried("perf"), "off-CPU profiles where the sampler may see less; profiles of your own"),
+  };
 }
 
 std::vector<Finding> probe_task_for_coz(const Task& task) {

@@ -14,8 +14,9 @@ namespace aiopt {
 /// brings it; then names of the kernel's and the C library's functions.
 std::vector<Finding> probe_sampler();
 
-/// coz with its library; bperf and bcoz, which run on a kernel of their own.
-std::vector<Finding> probe_causal_profilers();
+/// What `profile: {offcpu: {provider: auto}}` picks; then coz, perf, and bperf and bcoz, which run on a kernel of their
+/// own: those that are there profile a small command.
+std::vector<Finding> probe_profilers();
 
 /// Whether the program that full mode profiles can be profiled by coz, as far as its file tells: one finding for each
 /// thing in the way. The program is where the task's source was built; nothing is built or run.

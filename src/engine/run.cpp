@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -23,6 +24,7 @@
 #include "engine/run_options.hpp"
 #include "engine/version.hpp"
 #include "evaluate/local_evaluator.hpp"
+#include "evaluate/profile_providers.hpp"
 #include "evaluate/sandbox.hpp"
 #include "fitness/causal_fitness.hpp"
 #include "llm/openai_chat.hpp"
@@ -159,10 +161,20 @@ struct Sitting {
   RunStore& store;
   EventSink& events;
   const StopTokens& stop;
+  const Sandbox& sandbox;
+  const std::optional<ProfileProviders>& profilers;
 };
 
+/// Nothing in a mode that makes no profiles.
+Result<std::optional<ProfileProviders>> choose_profilers(const Task& task, Mode mode, const Sandbox& sandbox) {
+  if (mode != Mode::full) return std::optional<ProfileProviders>();
+  Result<ProfileProviders> profilers = choose_providers(task.profile, sandbox);
+  if (!profilers) return profilers.error();
+  return std::optional(std::move(*profilers));
+}
+
 Result<RunOutcome> run_sitting(const Task& task, const EvolutionOptions& options, Sitting sitting) {
-  const auto& [baseline, protected_files, chat, folder, store, events, stop] = sitting;
+  const auto& [baseline, protected_files, chat, folder, store, events, stop, sandbox, profilers] = sitting;
   Result<Scheduler> scheduler = make_scheduler(task, baseline);
   if (!scheduler) return scheduler.error();
   std::unique_ptr<PromptBuilder> prompts;
@@ -172,13 +184,12 @@ Result<RunOutcome> run_sitting(const Task& task, const EvolutionOptions& options
     prompts = std::move(*loaded);
   }
   const std::unique_ptr<FitnessFunction> fitness = make_fitness(task.fitness);
-  Result<Sandbox> sandbox = Sandbox::probe(options.sandbox);
-  if (!sandbox) return sandbox.error();
-  if (!sandbox->warning().empty()) events.on_notice(sandbox->warning());
+  if (!sandbox.warning().empty()) events.on_notice(sandbox.warning());
   const std::vector<int> cpus = usable_cpus();
   Result<LanePlan> plan = plan_lanes(cpus, options.lanes.lanes, options.lanes.lane_cpus);
   if (!plan) return plan.error();
   events.on_notice(plan->describe(cpus.size()));
+  if (profilers) events.on_notice(profilers->describe());
   Lanes lanes(std::move(*plan));
   LocalEvaluatorOptions local;
   // Within a sandbox there is no other way to them.
@@ -186,9 +197,9 @@ Result<RunOutcome> run_sitting(const Task& task, const EvolutionOptions& options
   local.folder = local.run_folder / kWorkspaces;
   local.seed = options.seed;
   local.reuses_measurements = !options.reproducible;
-  local.profiles = options.mode == Mode::full;
+  local.profilers = profilers;
   Result<std::unique_ptr<Evaluator>> evaluator =
-      make_local_evaluator(task, baseline, std::move(sitting.protected_files), lanes, *sandbox, std::move(local));
+      make_local_evaluator(task, baseline, std::move(sitting.protected_files), lanes, sandbox, std::move(local));
   if (!evaluator) return evaluator.error();
   if (auto noted = note_host(folder, store, events); !noted) return noted.error();
   HostWatch host(task.sampling.max_pairs);
@@ -234,6 +245,10 @@ Result<RunOutcome> evolve(const Task& given_task, const EvolutionOptions& given_
   if (auto scheduler = make_scheduler(task, *baseline); !scheduler) return scheduler.error();
   Result<std::unique_ptr<ChatClient>> chat = make_chat(task, options, std::move(key));
   if (!chat) return chat.error();
+  const Result<Sandbox> sandbox = Sandbox::probe(options.sandbox);
+  if (!sandbox) return sandbox.error();
+  const Result<std::optional<ProfileProviders>> profilers = choose_profilers(task, options.mode, *sandbox);
+  if (!profilers) return profilers.error();
 
   std::error_code ignored;
   if (std::filesystem::exists(folder / kWorkspaces, ignored)) {
@@ -252,8 +267,9 @@ Result<RunOutcome> evolve(const Task& given_task, const EvolutionOptions& given_
   header.started_at = utc_timestamp();
   Result<std::unique_ptr<RunStore>> store = RunStore::create(folder, header, task.axes);
   if (!store) return store.error();
-  return run_sitting(task, options,
-                     {*baseline, std::move(*protected_files), chat->get(), folder, **store, events, stop});
+  return run_sitting(
+      task, options,
+      {*baseline, std::move(*protected_files), chat->get(), folder, **store, events, stop, *sandbox, *profilers});
 }
 
 Result<RunOutcome> resume(const std::filesystem::path& folder, const ResumeOptions& changes, EventSink& events,
@@ -290,11 +306,16 @@ Result<RunOutcome> resume(const std::filesystem::path& folder, const ResumeOptio
   options->lanes = changes.lanes;
   options->sandbox = changes.sandbox;
   if (auto completed = complete(*task, *options, *baseline); !completed) return completed.error();
+  const Result<Sandbox> sandbox = Sandbox::probe(options->sandbox);
+  if (!sandbox) return sandbox.error();
+  const Result<std::optional<ProfileProviders>> profilers = choose_profilers(*task, options->mode, *sandbox);
+  if (!profilers) return profilers.error();
   if (auto kept = (*store)->set_options(run_options_to_json(*options, *task)); !kept) return kept.error();
   Result<std::unique_ptr<ChatClient>> chat = make_chat(*task, *options, std::move(key));
   if (!chat) return chat.error();
-  return run_sitting(*task, *options,
-                     {*baseline, std::move(*protected_files), chat->get(), folder, **store, events, stop});
+  return run_sitting(
+      *task, *options,
+      {*baseline, std::move(*protected_files), chat->get(), folder, **store, events, stop, *sandbox, *profilers});
 }
 
 }  // namespace aiopt

@@ -48,7 +48,7 @@ class LocalEvaluator final : public Evaluator {
         pool_(options_.folder, task.source, baseline),
         protected_(std::move(protected_files)),
         baselines_(lanes.plan().lanes.size()) {
-    if (options_.profiles) profiler_.emplace(task_, runner_);
+    if (options_.profilers) profiler_.emplace(task_, runner_, *options_.profilers);
   }
 
   ~LocalEvaluator() override {
@@ -472,7 +472,7 @@ class LocalEvaluator final : public Evaluator {
   Lanes& lanes_;
   const LocalEvaluatorOptions options_;
   const StageRunner runner_;
-  std::optional<Profiler> profiler_;  ///< With LocalEvaluatorOptions::profiles.
+  std::optional<Profiler> profiler_;  ///< With LocalEvaluatorOptions::profilers.
 
   WorkspacePool pool_;  ///< Before all that may hold a slot.
 

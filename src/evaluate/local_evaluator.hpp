@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include <aiopt/evaluator.hpp>
 #include <aiopt/source_tree.hpp>
 #include <aiopt/task.hpp>
 
 #include "evaluate/lanes.hpp"
+#include "evaluate/profile_providers.hpp"
 #include "evaluate/sandbox.hpp"
 #include "source/protected_files.hpp"
 
@@ -23,7 +25,7 @@ struct LocalEvaluatorOptions {
   /// A candidate whose benchmark program is, byte for byte of code and data, one that was measured before gets that
   /// measurement. Which of two was first is chance where several are evaluated at once.
   bool reuses_measurements = true;
-  bool profiles = false;  ///< As Task::profile says.
+  std::optional<ProfileProviders> profilers;  ///< As choose_providers() of Task::profile; empty: makes no profiles.
 };
 
 /// Workspaces are made when first needed. Each lane has a baseline of its own, built once, for the pairs.

@@ -1,4 +1,4 @@
-/// The off-CPU run under the sampler, the causal runs under coz, and places as the source tree has them.
+/// The off-CPU run, the causal runs under coz or bcoz, and places as the source tree has them.
 
 #include "evaluate/profiler.hpp"
 
@@ -19,6 +19,7 @@
 #include "profile/causal_profile.hpp"
 #include "profile/coz_profile.hpp"
 #include "profile/coz_target.hpp"
+#include "profile/idle_rule.hpp"
 #include "profile/offcpu_sampler.hpp"
 #include "profile/offcpu_stacks.hpp"
 #include "source/function_names.hpp"
@@ -80,12 +81,16 @@ Kind without_profile(StageReport report, std::string why, ProfiledFaults faults)
   return none;
 }
 
+CausalRules rules_of(const CozInstallation& coz) {
+  return coz.name == "bcoz" ? rules_for_bcoz() : rules_for_coz();
+}
+
 /// Whether what coz wrote for a line says enough of it.
-bool is_settled(const std::string& text) {
+bool is_settled(const std::string& text, const CausalRules& rules) {
   const Result<CausalExperiments> experiments = parse_coz(text);
   if (!experiments) return false;
   Rng rng(1);
-  return is_settled(analyse(*experiments, rules_for_coz(), rng), settled_for_coz());
+  return is_settled(analyse(*experiments, rules, rng), settled_for_coz());
 }
 
 /// Puts the workspace back as it was.
@@ -98,56 +103,105 @@ Result<void> end_run(const StageRun& run, Workspace& workspace, ProfiledFaults& 
   return {};
 }
 
-}  // namespace
-
-Profiler::Profiler(const Task& task, const StageRunner& runner) : task_(task), runner_(runner) {
-  if (auto kernel = KernelSymbols::load()) kernel_ = std::move(*kernel);
-  if (auto coz = find_coz()) coz_ = std::move(*coz);
+/// By functions alone: perf and bperf do not tell who ended a wait.
+void mark_idle(SampledStacks& stacks, const std::vector<std::string>& idle_functions) {
+  IdleRules rules;
+  rules.idle_functions = idle_functions;
+  for (SampledStack& stack : stacks.stacks) {
+    if (!stack.wait) continue;
+    std::vector<std::string> functions;
+    for (const StackFrame& frame : stack.frames) {
+      if (!frame.object.starts_with("[kernel")) functions.push_back(frame.place.function);
+    }
+    RecordedWait wait;
+    wait.activity = *stack.wait == WaitClass::scheduling ? ThreadActivity::scheduling : ThreadActivity::blocked;
+    wait.samples = stack.samples;
+    stack.is_idle = idle_reason({*stack.wait, wait, functions}, rules).has_value();
+  }
 }
 
-Result<ProfiledOffCpu> Profiler::off_cpu(Side side, const SourceTree& tree, const std::vector<int>& cpus,
-                                         std::stop_token stop) const {
+/// bcoz speeds waits up, too: first where the program waits most. coz has nothing to say on such a line.
+void add_waiting_lines(ProfiledOffCpu& made, const SourceTree& tree) {
+  std::vector<BusyLine> lines;
+  const auto add = [&](const BusyLine& line) {
+    const bool is_known = std::any_of(lines.begin(), lines.end(), [&](const BusyLine& known) {
+      return known.place.file == line.place.file && known.place.line == line.place.line;
+    });
+    if (!is_known && line.place.line > 0 && tree.contains(line.place.file)) lines.push_back(line);
+  };
+  for (const Blocker& blocker : made.profile->top_blockers) add({blocker.place, blocker.share});
+  for (const BusyLine& line : made.busiest_lines) add(line);
+  lines.resize(std::min(lines.size(), kMostCozLines));
+  made.busiest_lines = std::move(lines);
+}
+
+}  // namespace
+
+Profiler::Profiler(const Task& task, const StageRunner& runner, ProfileProviders providers)
+    : task_(task), runner_(runner), providers_(std::move(providers)) {
+  if (auto kernel = KernelSymbols::load()) kernel_ = std::move(*kernel);
+}
+
+Result<RecordedRun> Profiler::sample(const StageSetting& setting, std::stop_token stop) const {
   std::optional<OffCpuSampler> sampler;
-  std::string why;
-  StageSetting setting{side.workspace->folder(), side.tripwire, cpus, {}};
-  setting.before_start = [&](pid_t supervisor) {
+  RecordedRun recorded;
+  StageSetting sampled = setting;
+  sampled.before_start = [&](pid_t supervisor) {
     Result<OffCpuSampler> attached = OffCpuSampler::attach_before_exec(supervisor, {});
     if (attached) {
       sampler = std::move(*attached);
     } else {
-      why = attached.error().message;
+      recorded.why = attached.error().message;
     }
   };
   Result<StageRun> run =
-      runner_.run(Stage::off_cpu, {profiled_command(task_), task_.profile.offcpu_duration}, setting, std::move(stop));
+      runner_.run(Stage::off_cpu, {profiled_command(task_), task_.profile.offcpu_duration}, sampled, std::move(stop));
   std::optional<OffCpuRecording> recording;
   if (sampler) recording = sampler->finish();
   if (!run) return run.error();
-  ProfiledFaults faults;
-  if (auto ended = end_run(*run, *side.workspace, faults); !ended) return ended.error();
-  const auto without = [&](std::string reason) {
-    return without_profile<ProfiledOffCpu>(run->report, std::move(reason), std::move(faults));
-  };
-  if (!ran(*run)) return without(fate_of_failure(*run).reason);
-  if (!recording) return without(why);
+  recorded.run = std::move(*run);
+  if (!recording || !ran(recorded.run)) return recorded;
   const Sandbox& sandbox = runner_.sandbox();
   leave_out(*recording, [&](std::string_view path) { return sandbox.is_own_program(path); });
   IdleRules rules;
   rules.idle_functions = task_.profile.idle;
-  const SampledStacks stacks = name_stacks(*recording, kernel_, rules).stacks;
+  recorded.stacks = name_stacks(*recording, kernel_, rules).stacks;
+  return recorded;
+}
+
+Result<ProfiledOffCpu> Profiler::off_cpu(Side side, const SourceTree& tree, const std::vector<int>& cpus,
+                                         std::stop_token stop) const {
+  const StageSetting setting{side.workspace->folder(), side.tripwire, cpus, {}};
+  Result<RecordedRun> recorded = [&] {
+    if (!providers_.recorder) return sample(setting, std::move(stop));
+    const StageCommand command{profiled_command(task_), task_.profile.offcpu_duration};
+    return record_stacks(*providers_.recorder, runner_, command, setting, std::move(stop));
+  }();
+  if (!recorded) return recorded.error();
+  StageRun& run = recorded->run;
+  ProfiledFaults faults;
+  if (auto ended = end_run(run, *side.workspace, faults); !ended) return ended.error();
+  const auto without = [&](std::string reason) {
+    return without_profile<ProfiledOffCpu>(run.report, std::move(reason), std::move(faults));
+  };
+  if (!ran(run)) return without(fate_of_failure(run).reason);
+  if (!recorded->stacks) return without(recorded->why);
+  if (providers_.recorder) mark_idle(*recorded->stacks, task_.profile.idle);
+  const SampledStacks& stacks = *recorded->stacks;
   OffCpuProfile profile = summarize(stacks);
   if (profile.samples == 0) return without("it ended before it gave a sample");
-  const std::chrono::duration<double, std::nano> lasted = run->report.wall_time;
+  const std::chrono::duration<double, std::nano> lasted = run.report.wall_time;
   profile.threads = static_cast<double>((profile.samples - profile.idle_samples) * stacks.period_ns) / lasted.count();
   make_relative(profile, setting.workspace.string());
-  run->report.status = StageStatus::passed;
-  ProfiledOffCpu made{{std::move(profile), std::move(run->report), std::move(faults)}, {}};
+  run.report.status = StageStatus::passed;
+  ProfiledOffCpu made{{std::move(profile), std::move(run.report), std::move(faults)}, {}};
   const auto is_of_tree = [&](CodePlace place) {
     make_relative(place, setting.workspace.string());
     return tree.contains(place.file);
   };
   made.busiest_lines = busiest_lines(stacks, kMostCozLines, is_of_tree);
   for (BusyLine& line : made.busiest_lines) make_relative(line.place, setting.workspace.string());
+  if (providers_.causal.chosen == "bcoz") add_waiting_lines(made, tree);
   return made;
 }
 
@@ -178,7 +232,7 @@ Result<void> Profiler::run_coz(const CozRun& planned, const StageSetting& settin
       fate = telling_line(fate_of_failure(*run).reason);
     } else if (file) {
       runs.text += *file;
-      if (!planned.line.empty() && is_settled(runs.text.substr(begin))) break;
+      if (!planned.line.empty() && is_settled(runs.text.substr(begin), rules_of(*providers_.coz))) break;
     } else if (file.error().code != Error::Code::not_found) {
       fate = "its output is no regular file, or too large";
     }
@@ -188,7 +242,8 @@ Result<void> Profiler::run_coz(const CozRun& planned, const StageSetting& settin
     if (const std::string prefix = workspace.folder().string() + "/"; place.starts_with(prefix)) {
       place.remove_prefix(prefix.size());
     }
-    runs.notes.push_back(fmt::format("a run under coz{}{} failed: {}", place.empty() ? "" : " for ", place, *fate));
+    runs.notes.push_back(
+        fmt::format("a run under {}{}{} failed: {}", providers_.coz->name, place.empty() ? "" : " for ", place, *fate));
   }
   return {};
 }
@@ -200,9 +255,10 @@ Result<Profiled<CausalProfile>> Profiler::causal(Side side, const SourceTree& tr
   const auto without = [&](std::string why) {
     return without_profile<Profiled<CausalProfile>>(std::move(runs.report), std::move(why), std::move(runs.faults));
   };
+  const CozInstallation& coz = *providers_.coz;
   const std::filesystem::path workspace = side.workspace->folder();
   Result<std::vector<std::string>> problems =
-      problems_for_coz(*coz_, workspace / split_assignments(profiled_command(task_)).program);
+      problems_for_coz(coz, workspace / split_assignments(profiled_command(task_)).program);
   if (!problems) return without(problems.error().message);
   if (!problems->empty()) return without(problems->front());
 
@@ -216,9 +272,10 @@ Result<Profiled<CausalProfile>> Profiler::causal(Side side, const SourceTree& tr
     // Whole: of a name alone coz takes the first file that ends with it.
     request.lines.push_back(fmt::format("{}:{}", (workspace / lines[i].place.file).string(), lines[i].place.line));
   }
-  const StageSetting setting{workspace, side.tripwire, cpus, {}};
+  StageSetting setting{workspace, side.tripwire, cpus, {}};
+  setting.readable = {coz.program, coz.library};
   const auto run_all = [&]() -> Result<void> {
-    for (const CozRun& planned : plan_coz(coz_->program, request).runs) {
+    for (const CozRun& planned : plan_coz(coz.program, request).runs) {
       if (auto done = run_coz(planned, setting, *side.workspace, stop, runs); !done) return done;
     }
     return {};
@@ -234,11 +291,11 @@ Result<Profiled<CausalProfile>> Profiler::causal(Side side, const SourceTree& tr
   if (!experiments) return without(experiments.error().message);
   if (!request.lines.empty()) {
     const std::size_t others = keep_lines(*experiments, request.lines, workspace);
-    if (others > 0) runs.notes.push_back(fmt::format("{} experiments of lines that coz was not told", others));
+    if (others > 0) runs.notes.push_back(fmt::format("{} experiments of lines that {} was not told", others, coz.name));
   }
   if (!task_.profile.progress.empty()) keep_progress_point(*experiments, task_.profile.progress);
   Rng rng(1);  // The same experiments give the same intervals.
-  CausalProfile profile = analyse(*experiments, rules_for_coz(), rng);
+  CausalProfile profile = analyse(*experiments, rules_of(coz), rng);
   profile.notes.insert(profile.notes.end(), runs.notes.begin(), runs.notes.end());
   name_functions(profile, tree, workspace.string());
   for (CausalTarget& target : profile.targets) {

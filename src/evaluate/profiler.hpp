@@ -13,6 +13,8 @@
 #include <aiopt/task.hpp>
 
 #include "evaluate/comparison.hpp"
+#include "evaluate/profile_providers.hpp"
+#include "evaluate/stack_recorder.hpp"
 #include "evaluate/stages.hpp"
 #include "profile/coz.hpp"
 #include "profile/kernel_symbols.hpp"
@@ -36,23 +38,26 @@ struct Profiled {
 };
 
 struct ProfiledOffCpu : Profiled<OffCpuProfile> {
-  std::vector<BusyLine> busiest_lines;  ///< Where it ran most, most first; of the tree's files, as the tree names them.
+  /// For causal() to try: where it ran most, most first; before them, where bcoz makes those profiles, where it waited
+  /// most. Of the tree's files, as the tree names them.
+  std::vector<BusyLine> busiest_lines;
 };
 
 /// As Task::profile says, with what works here. Safe from any thread.
 class Profiler {
  public:
-  Profiler(const Task& task, const StageRunner& runner);
+  /// @param task, runner  borrowed; outlive the profiler
+  Profiler(const Task& task, const StageRunner& runner, ProfileProviders providers);
 
-  bool makes_off_cpu() const { return task_.profile.offcpu_provider != "off"; }
-  bool makes_causal() const { return task_.profile.causal_provider != "off" && coz_.has_value(); }
+  bool makes_off_cpu() const { return providers_.makes_off_cpu(); }
+  bool makes_causal() const { return providers_.makes_causal(); }
 
-  /// One run, recorded by the sampler. The workspace is sealed, and as it was when this returns.
+  /// One run, recorded by the sampler, perf or bperf. The workspace is sealed, and as it was when this returns.
   /// `tree` tells its files from others.
   Result<ProfiledOffCpu> off_cpu(Side side, const SourceTree& tree, const std::vector<int>& cpus,
                                  std::stop_token stop) const;
 
-  /// As many runs as Task::profile's duration holds, under coz. `tree` names the functions of lines.
+  /// As many runs as Task::profile's duration holds, under coz or bcoz. `tree` names the functions of lines.
   ///
   /// @param off_cpu  made of the same program before
   /// @param lines    to try, most wanted first: as many of them as there is time for, so that each has the experiments
@@ -61,6 +66,9 @@ class Profiler {
                                          const std::vector<int>& cpus, std::stop_token stop) const;
 
  private:
+  /// One run under the sampler.
+  Result<RecordedRun> sample(const StageSetting& setting, std::stop_token stop) const;
+
   struct CausalRuns;
   /// As often as it fits into the planned length.
   Result<void> run_coz(const CozRun& planned, const StageSetting& setting, Workspace& workspace, std::stop_token stop,
@@ -68,8 +76,8 @@ class Profiler {
 
   const Task& task_;
   const StageRunner& runner_;
+  const ProfileProviders providers_;
   KernelSymbols kernel_;  ///< Knows none where the kernel hides them.
-  std::optional<CozInstallation> coz_;
 };
 
 }  // namespace aiopt

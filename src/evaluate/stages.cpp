@@ -39,6 +39,7 @@ Result<StageRun> StageRunner::run(Stage stage, const StageCommand& stage_command
   SandboxPolicy policy;
   policy.workspace = setting.workspace;
   policy.readable = {rules_.source};
+  policy.readable.insert(policy.readable.end(), setting.readable.begin(), setting.readable.end());
   policy.hidden = {rules_.run_folder};
   if (setting.tripwire != nullptr) {
     policy.decoy = setting.tripwire->decoy();
@@ -61,7 +62,8 @@ Result<StageRun> StageRunner::run(Stage stage, const StageCommand& stage_command
   command.before_start = setting.before_start;
   command.no_new_privileges = !sandbox_.is_active();
   apply(*enclosed, command);
-  command.wrapper = enclosed->wrapper;
+  command.wrapper = setting.around;
+  command.wrapper.insert(command.wrapper.end(), enclosed->wrapper.begin(), enclosed->wrapper.end());
   for (const auto& passed : enclosed->descriptors) {
     command.passed_descriptors.push_back({passed.file.get(), passed.number});
   }

@@ -36,6 +36,9 @@ struct StageSetting {
   std::map<std::string, std::string> variables;
   std::chrono::microseconds sync_delay{0};  ///< See Command, the next too.
   std::function<void(pid_t)> before_start = nullptr;
+  /// Started outside of the sandbox, with what starts that as its last arguments: a profiler that needs its privileges.
+  std::vector<std::string> around = {};
+  std::vector<std::filesystem::path> readable = {};  ///< Beside the source, wherever it lies.
 };
 
 /// A stage's command once it has ended.

@@ -27,7 +27,8 @@ constexpr milliseconds kCoolOff{10};
 constexpr double kLeastVisits = 5.0;
 constexpr double kDrawsAtZero = 8.0 / 28.0;
 constexpr double kDrawsPerPoint = 20.0 / 28.0 / kCozPoints;
-constexpr std::array kLibraryFolders = {"../lib64", "../lib", "../lib64/coz-profiler", "../lib/coz-profiler", "libcoz"};
+constexpr std::array kLibraryFolders = {"../lib64", "../lib",      "../lib64/coz-profiler", "../lib/coz-profiler",
+                                        "libcoz",   "build/libcoz"};
 
 /// coz doubles an experiment until the progress point is visited five times in it.
 milliseconds experiment_length(double visits_per_second) {
@@ -39,7 +40,7 @@ milliseconds experiment_length(double visits_per_second) {
   return length + kCoolOff;
 }
 
-Result<CozInstallation> installation_of(const fs::path& program) {
+Result<CozInstallation> installation_of(std::string_view name, const fs::path& program) {
   std::error_code error;
   const fs::path folder = fs::canonical(program, error).parent_path();
   for (const char* below : kLibraryFolders) {
@@ -48,7 +49,7 @@ Result<CozInstallation> installation_of(const fs::path& program) {
     const Result<std::string> bytes = read_file(library);
     if (!bytes) return bytes.error();
     // The variable came with the JSON of 0.2.4.
-    return CozInstallation{program, library, bytes->find("COZ_OUTPUT_FORMAT") != std::string::npos};
+    return CozInstallation{std::string(name), program, library, bytes->find("COZ_OUTPUT_FORMAT") != std::string::npos};
   }
   return Error{Error::Code::not_found,
                fmt::format("looking for libcoz.so of {}: it is in none of the folders beside it", program.string())};
@@ -65,15 +66,16 @@ std::string too_few_note(const CozPlan& plan, const CozRequest& request, millise
 
 }  // namespace
 
-Result<CozInstallation> find_coz(std::string_view path_variable) {
+Result<CozInstallation> find_coz(std::string_view path_variable, std::string_view name) {
   for (std::size_t begin = 0; begin < path_variable.size();) {
     const std::size_t end = std::min(path_variable.find(':', begin), path_variable.size());
-    const fs::path program = fs::path(path_variable.substr(begin, end - begin)) / "coz";
+    const fs::path program = fs::path(path_variable.substr(begin, end - begin)) / name;
     std::error_code error;
-    if (end > begin && fs::is_regular_file(program, error)) return installation_of(program);
+    if (end > begin && fs::is_regular_file(program, error)) return installation_of(name, program);
     begin = end + 1;
   }
-  return Error{Error::Code::not_found, "looking for coz in PATH: there is none (Debian: package coz-profiler)"};
+  return Error{Error::Code::not_found, fmt::format("looking for {} in PATH: there is none{}", name,
+                                                   name == "coz" ? " (Debian: package coz-profiler)" : "")};
 }
 
 Result<CozInstallation> find_coz() {
@@ -130,6 +132,12 @@ CausalRules rules_for_coz() {
 
 SettledRules settled_for_coz() {
   return {.points = kCozPoints, .experiments = kWantedExperiments, .width = 0.1};  // The last pool may be left out.
+}
+
+CausalRules rules_for_bcoz() {
+  CausalRules rules;
+  rules.min_time_ns = 12e6;
+  return rules;
 }
 
 milliseconds duration_for_coz(std::size_t lines, double visits_per_second) {

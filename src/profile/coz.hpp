@@ -25,16 +25,18 @@ inline constexpr std::string_view kCozFlagsOfClang = "-g -gdwarf-4 -fno-omit-fra
 /// coz.h calls dlsym(3): of use before glibc 2.34, no harm after.
 inline constexpr std::string_view kCozLinkFlags = "-ldl";
 
-/// A coz on this machine.
+/// A coz on this machine, or its fork bcoz, which has the same options and sees waits too.
 struct CozInstallation {
+  std::string name = "coz";       ///< Or "bcoz".
   std::filesystem::path program;  ///< "/usr/bin/coz", a Python script.
   std::filesystem::path library;  ///< "/usr/lib/coz-profiler/libcoz.so", as the script looks for it.
   bool reads_dwarf5 = false;      ///< 0.2.4 and later; Debian 12's 0.2.2 does not.
 };
 
-/// The first coz in that list of folders, as $PATH has it, or in $PATH itself. Debian's package is coz-profiler.
+/// The first program of that name in that list of folders, as $PATH has it, or the first coz in $PATH itself. Debian's
+/// package is coz-profiler.
 /// Errors: not_found, of the program or its library; io.
-Result<CozInstallation> find_coz(std::string_view path_variable);
+Result<CozInstallation> find_coz(std::string_view path_variable, std::string_view name = "coz");
 Result<CozInstallation> find_coz();
 
 /// What `coz run` is told.
@@ -110,6 +112,10 @@ CausalRules rules_for_coz();
 
 /// When a line's further runs would tell little: each effect is known to 5 points either way.
 SettledRules settled_for_coz();
+
+/// bcoz lets a thread make up for its delays after each millisecond (its batch is one sample), and its experiments
+/// begin at 50 ms: a tenth of the time is enough.
+CausalRules rules_for_bcoz();
 
 /// How long plan_coz() needs for kWantedExperiments at 0 and in each pool, of each of so many lines.
 /// @param visits_per_second as in CozRequest

@@ -1,6 +1,7 @@
 /// Broken command lines, tasks, patches and run folders: exit 1 or 2, one clear line, nothing left behind.
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -181,6 +182,27 @@ TEST_CASE("a broken task is refused with its place in the file, and leaves nothi
     make_broken_task(folder.path(), name, broken.from, broken.to);
     check_error(run_aiopt({"evolve", name, "--iterations=2", "--run=run-of-" + name}, folder.path()),
                 {{name, broken.to}, 1, broken.says});
+  }
+}
+
+TEST_CASE("a profiler that a task asks for and that does not work here is refused before anything is built") {
+  const TemporaryFolder folder;
+  for (const char* tool : {"bperf", "bcoz"}) {
+    const std::string name = tool;
+    if (!find_program(name).empty()) {
+      MESSAGE("left out: this machine has " << name);
+      continue;
+    }
+    make_tiny_task(folder.path(),
+                   fmt::format("profile: {{{}: {{provider: {}}}}}\n", name == "bperf" ? "offcpu" : "causal", name));
+    const auto before = entries(folder.path());
+    const std::string says =
+        fmt::format("cannot profile by {}, which the task asks for: not found in PATH; it takes its own kernel", name);
+    check_error(run_aiopt({"evolve", "tiny", "--mode=full", "--run=run"}, folder.path()), {{"evolve"}, 1, says});
+    check_error(run_aiopt({"evaluate", "tiny", "--mode=full"}, folder.path()), {{"evaluate"}, 1, says});
+    CHECK(entries(folder.path()) == before);
+    // Without profiles nothing of them is tried.
+    CHECK(run_aiopt({"evaluate", "tiny"}, folder.path()).exit_code == 0);
   }
 }
 

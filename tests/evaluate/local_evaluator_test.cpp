@@ -59,7 +59,11 @@ struct Fixture {
     LocalEvaluatorOptions options;
     options.folder = workspaces;
     options.run_folder = folder.path();
-    options.profiles = profiles;
+    if (profiles) {
+      const Result<ProfileProviders> profilers = choose_providers(task.profile, sandbox);
+      REQUIRE(profilers);
+      options.profilers = *profilers;
+    }
     return make_local_evaluator(task, baseline, *protected_files, lanes, sandbox, options);
   }
 
