@@ -52,7 +52,7 @@ Result<CozInstallation> coz_for(const std::string& name) {
 /// Runs that were appended to one file. @return The last run's end.
 Result<TargetEnd> run_under_coz(const CozInstallation& coz, const CausalRequest& request, const fs::path& file,
                                 const std::stop_token& stop) {
-  const CozOptions options{file, request.binary_scope, request.source_scope, {}, {}, false};
+  const CozOptions options{file, request.binary_scope, request.source_scope, {}};
   std::vector<std::string> command = coz_command(coz.program, options);
   command.insert(command.end(), request.command.begin(), request.command.end());
   const auto started = monotonic_now();

@@ -24,21 +24,13 @@ using std::chrono::milliseconds;
 /// libcoz/profiler.h, and the script's folders.
 constexpr milliseconds kShortestExperiment{500};
 constexpr milliseconds kCoolOff{10};
-constexpr double kLeastVisits = 5.0;
 constexpr double kDrawsAtZero = 8.0 / 28.0;
 constexpr double kDrawsPerPoint = 20.0 / 28.0 / kCozPoints;
 constexpr std::array kLibraryFolders = {"../lib64", "../lib",      "../lib64/coz-profiler", "../lib/coz-profiler",
                                         "libcoz",   "build/libcoz"};
 
-/// coz doubles an experiment until the progress point is visited five times in it.
-milliseconds experiment_length(double visits_per_second) {
-  milliseconds length = kShortestExperiment;
-  if (visits_per_second <= 0.0) return length + kCoolOff;
-  while (visits_per_second * std::chrono::duration<double>(length).count() < kLeastVisits && length.count() < 100'000) {
-    length *= 2;
-  }
-  return length + kCoolOff;
-}
+/// Where the progress point is visited ten times a second or more: coz doubles an experiment until it has five visits.
+constexpr milliseconds kExperiment = kShortestExperiment + kCoolOff;
 
 Result<CozInstallation> installation_of(std::string_view name, const fs::path& program) {
   std::error_code error;
@@ -56,8 +48,7 @@ Result<CozInstallation> installation_of(std::string_view name, const fs::path& p
 }
 
 std::string too_few_note(const CozPlan& plan, const CozRequest& request, milliseconds planned) {
-  const milliseconds wanted =
-      duration_for_coz(std::max<std::size_t>(1, request.lines.size()), request.visits_per_second);
+  const milliseconds wanted = duration_for_coz(std::max<std::size_t>(1, request.lines.size()));
   return fmt::format("coz: {} s leave about {:.0f} experiments at each point of {}, {} are wanted: {} s would do",
                      (planned.count() + 500) / 1000, plan.experiments_per_point,
                      request.lines.empty() ? "the curves of all lines together" : "a line's curve", kWantedExperiments,
@@ -88,10 +79,6 @@ std::vector<std::string> coz_command(const fs::path& coz, const CozOptions& opti
   for (const std::string& pattern : options.binary_scope) command.insert(command.end(), {"--binary-scope", pattern});
   for (const std::string& pattern : options.source_scope) command.insert(command.end(), {"--source-scope", pattern});
   if (!options.fixed_line.empty()) command.insert(command.end(), {"--fixed-line", options.fixed_line});
-  if (options.fixed_speedup) {
-    command.insert(command.end(), {"--fixed-speedup", std::to_string(*options.fixed_speedup)});
-  }
-  if (options.end_to_end) command.emplace_back("--end-to-end");
   command.emplace_back("---");
   return command;
 }
@@ -99,23 +86,15 @@ std::vector<std::string> coz_command(const fs::path& coz, const CozOptions& opti
 CozPlan plan_coz(const fs::path& coz, const CozRequest& request) {
   assert(request.duration.count() > 0);
   CozPlan plan;
-  plan.experiment = experiment_length(request.visits_per_second);
-  const std::size_t lines = std::max<std::size_t>(1, request.lines.size());
-  const auto turns = request.run_length.count() > 0
-                         ? std::max<std::int64_t>(1, request.duration / (request.run_length * static_cast<int>(lines)))
-                         : 1;
-  const milliseconds length =
-      request.run_length.count() > 0 ? request.run_length : request.duration / static_cast<milliseconds::rep>(lines);
-  for (std::int64_t turn = 0; turn < turns; ++turn) {
-    for (std::size_t i = 0; i < lines; ++i) {
-      CozOptions options = request.options;
-      options.fixed_line = request.lines.empty() ? std::string() : request.lines[i];
-      options.fixed_speedup.reset();
-      plan.runs.push_back({options.fixed_line, coz_command(coz, options), length});
-    }
+  const std::vector<std::string> lines = request.lines.empty() ? std::vector<std::string>{""} : request.lines;
+  const milliseconds length = request.duration / static_cast<milliseconds::rep>(lines.size());
+  for (const std::string& line : lines) {
+    CozOptions options = request.options;
+    options.fixed_line = line;
+    plan.runs.push_back({line, coz_command(coz, options), length});
   }
-  const double experiments = static_cast<double>(turns) * std::floor(std::chrono::duration<double>(length) /
-                                                                     std::chrono::duration<double>(plan.experiment));
+  const double experiments =
+      std::floor(std::chrono::duration<double>(length) / std::chrono::duration<double>(kExperiment));
   plan.experiments_at_zero = experiments * kDrawsAtZero;
   plan.experiments_per_point = experiments * kDrawsPerPoint;
   if (std::min(plan.experiments_at_zero, plan.experiments_per_point) < kWantedExperiments) {
@@ -140,10 +119,9 @@ CausalRules rules_for_bcoz() {
   return rules;
 }
 
-milliseconds duration_for_coz(std::size_t lines, double visits_per_second) {
+milliseconds duration_for_coz(std::size_t lines) {
   const double experiments = std::ceil(kWantedExperiments / std::min(kDrawsAtZero, kDrawsPerPoint));
-  return experiment_length(visits_per_second) * static_cast<milliseconds::rep>(experiments) *
-         static_cast<milliseconds::rep>(lines);
+  return kExperiment * static_cast<milliseconds::rep>(experiments) * static_cast<milliseconds::rep>(lines);
 }
 
 }  // namespace aiopt

@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,8 +46,6 @@ struct CozOptions {
   /// "FILE:LINE": experiments on this line alone. FILE is as in the debug information or the end of that: "wal.cc:47".
   /// coz ends the program if it does not know the line.
   std::string fixed_line;
-  std::optional<int> fixed_speedup;  ///< Percent, 0 to 100, for a whole run. See plan_coz() for why not.
-  bool end_to_end = false;           ///< One experiment a run, with the end of the program as progress point.
 };
 
 /// {"coz", "run", "-o", ..., "---"}: put before the program and its arguments. The program itself: of a shell, env or
@@ -57,12 +54,9 @@ std::vector<std::string> coz_command(const std::filesystem::path& coz, const Coz
 
 /// What there is to plan with.
 struct CozRequest {
-  CozOptions options;                  ///< But fixed_line and fixed_speedup.
+  CozOptions options;                  ///< But fixed_line.
   std::vector<std::string> lines;      ///< To measure, as CozOptions::fixed_line. Empty: where samples fall.
   std::chrono::milliseconds duration;  ///< For all runs.
-  /// How long the program takes from start to end; 0: as long as it is let.
-  std::chrono::milliseconds run_length{0};
-  double visits_per_second = 0.0;  ///< Of the rarest progress point; 0: not known, taken to be 20 or more.
 };
 
 struct CozRun {
@@ -74,7 +68,6 @@ struct CozRun {
 /// Runs in their order, all for one profile.
 struct CozPlan {
   std::vector<CozRun> runs;
-  std::chrono::milliseconds experiment{0};  ///< One, with the pause after it.
   /// Expected of each line, or where no line is fixed, of all lines together.
   double experiments_at_zero = 0.0;
   double experiments_per_point = 0.0;  ///< Of each of the curve's kCozPoints pools.
@@ -100,7 +93,7 @@ inline constexpr int kWantedExperiments = 10;
 ///
 /// With lines given, each has runs of its own in turn, of equal length; without, coz chooses lines as samples fall.
 ///
-/// Pure. A program that ends by itself is run as often as it fits, at least once a line.
+/// Pure. A program that ends by itself is to be run again until the run's length is over.
 /// @pre duration positive
 CozPlan plan_coz(const std::filesystem::path& coz, const CozRequest& request);
 
@@ -118,7 +111,6 @@ SettledRules settled_for_coz();
 CausalRules rules_for_bcoz();
 
 /// How long plan_coz() needs for kWantedExperiments at 0 and in each pool, of each of so many lines.
-/// @param visits_per_second as in CozRequest
-std::chrono::milliseconds duration_for_coz(std::size_t lines, double visits_per_second = 0.0);
+std::chrono::milliseconds duration_for_coz(std::size_t lines);
 
 }  // namespace aiopt
