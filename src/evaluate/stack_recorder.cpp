@@ -114,15 +114,18 @@ std::vector<std::string> recording_command(const StackRecorder& recorder, const 
     return {recorder.program.string(), "record", "-g", "-e", "task-clock", "-c", "1000000", "--weight", "-o",
             recording.string(),        "--"};
   }
-  // By number and with a period each, which software events take as those of the PMU "software" alone. No build-ids:
-  // for them perf would read each file that was mapped, and copy it to ~/.debug. By frame pointers: with dumps of
-  // stacks
-  // (--call-graph dwarf) perf 6.1 unwinds libc by where the image before execve(2) had it, whenever that lies lower, so
-  // that one run names other functions than the next.
+  // By number and with a period each, which software events take as those of the PMU "software" alone.
+  //
+  // Build-ids by the kernel: else perf would read each file that was mapped. And where anybody on the machine has the
+  // kernel tell them, Linux 6.18 says of everybody's records that they hold some, and `perf script` dies of what it
+  // then takes for one.
+  //
+  // By frame pointers: with dumps of stacks (--call-graph dwarf) perf 6.1 unwinds libc by where the image before
+  // execve(2) had it, whenever that lies lower, so that one run names other functions than the next.
   return {recorder.program.string(),
           "record",
           "-q",
-          "--no-buildid",
+          "--buildid-mmap",
           "--no-buildid-cache",
           "-g",
           "--switch-events",

@@ -91,7 +91,7 @@ TEST_CASE("of `off` none is tried") {
 TEST_CASE("perf records each switch and where threads run, and is not let at the files that were mapped") {
   const StackRecorder perf{StackRecorder::Kind::perf, "/usr/bin/perf"};
   CHECK(joined_words(recording_command(perf, kRecording)) ==
-        "/usr/bin/perf record -q --no-buildid --no-buildid-cache -g --switch-events -e "
+        "/usr/bin/perf record -q --buildid-mmap --no-buildid-cache -g --switch-events -e "
         "software/config=1,period=1000000,name=task-clock/ -e software/config=3,period=1,name=context-switches/ "
         "--max-size=64M -o /tmp/r/recording --");
   CHECK(joined_words(reading_command(perf, kRecording, "/tmp/r/kallsyms")) ==

@@ -1,10 +1,15 @@
 /// The profilers that a task can ask for, on real processes: perf where it is installed, and scripts that stand for
 /// bperf and bcoz, which run on a kernel of their own.
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
+#include <thread>
 
 #include <doctest/doctest.h>
 
@@ -116,6 +121,7 @@ report)
     if (trial.works && trial.what.find("stacks of each wait") != std::string::npos) {
       return StackRecorder{StackRecorder::Kind::perf, find_program("perf")};
     }
+    CHECK_MESSAGE(trial.what.find("could not read") == std::string::npos, trial.what);
     MESSAGE("left out: " << trial.what);
     return std::nullopt;
   }
@@ -194,6 +200,30 @@ TEST_CASE_FIXTURE(ProfilersFixture, "a command that outlasts a profile's time is
   CHECK(recorded->run.report.status == StageStatus::timed_out);
   REQUIRE(recorded->stacks);
   CHECK(summarize(*recorded->stacks).off_cpu_samples > 0);
+}
+
+TEST_CASE_FIXTURE(ProfilersFixture, "perf's record can be read where somebody has the kernel tell build-ids") {
+  const std::optional<StackRecorder> perf = working_perf();
+  if (!perf) return;
+  build();
+  std::atomic<bool> has_ended = false;
+  const std::jthread somebody([&](const std::stop_token& stop) {
+    Command command;
+    command.directory = workspace;
+    command.line = "exec perf record -q -a --buildid-mmap -e dummy -o ../other -- sh -c 'touch ../begun; sleep 600'";
+    run_command(command, stop);
+    has_ended = true;
+  });
+  while (!has_ended && !fs::exists(folder.path() / "begun")) std::this_thread::sleep_for(10ms);
+  if (has_ended) {
+    MESSAGE("left out: perf may not record the whole machine");
+    return;
+  }
+  const Result<RecordedRun> recorded = record(*perf, "./program");
+  INFO(told_of(recorded));
+  REQUIRE(recorded);
+  REQUIRE(recorded->stacks);
+  CHECK(samples_in(*recorded->stacks, WaitClass::other, "rest", 8) >= 300);
 }
 
 TEST_CASE_FIXTURE(ProfilersFixture, "a command that fails under perf fails as it would without") {
