@@ -13,7 +13,7 @@
 namespace aiopt {
 
 /// How a candidate stands among the elites, as far as that is known before its causal profile.
-enum class Standing {
+enum class EliteStanding {
   behind,
   leads_cell,  ///< Faster than every elite that lies where it does on the axes that are known.
   opens_cell,  ///< There is none.
@@ -28,7 +28,7 @@ struct EvaluateOptions {
   double noise_floor = 0.0;
   bool anew = false;  ///< Measure even if the same program was measured before.
   /// Of what has passed its gates and has its off-CPU profile; called from the thread that evaluates. None: behind.
-  std::function<Standing(const Evaluation&)> standing;
+  std::function<EliteStanding(const Evaluation&)> standing;
 };
 
 /// How two candidates are compared outside the search.

@@ -66,7 +66,7 @@ struct ProfileTask {
   enum class When {
     always,
     promising,  ///< Those that are not slower than what they were made from, or open a cell of the archive.
-    elites,     ///< Those that open a cell, or are faster than the elites there: see Standing.
+    elites,     ///< Those that open a cell, or are faster than the elites there: see EliteStanding.
     never,
   };
 

@@ -47,14 +47,14 @@ bool Standings::share_cell(const std::vector<Measure>& a, const std::vector<Meas
   return true;
 }
 
-Standing Standings::of(const Candidate& candidate, const Evaluation& evaluation) const {
+EliteStanding Standings::of(const Candidate& candidate, const Evaluation& evaluation) const {
   const Result<std::vector<Measure>> measures = measures_of(axes_, candidate, evaluation);
-  if (!measures) return Standing::behind;
-  Standing standing = Standing::opens_cell;
+  if (!measures) return EliteStanding::behind;
+  EliteStanding standing = EliteStanding::opens_cell;
   for (const Place& place : places_) {
     if (!share_cell(place.measures, *measures)) continue;
-    if (place.speedup >= speedup_of(evaluation)) return Standing::behind;
-    standing = Standing::leads_cell;
+    if (place.speedup >= speedup_of(evaluation)) return EliteStanding::behind;
+    standing = EliteStanding::leads_cell;
   }
   return standing;
 }

@@ -17,7 +17,7 @@ class Standings {
   Standings(const std::vector<Axis>& axes, const std::vector<const Elite*>& elites);
 
   /// Of a candidate that lacks one of the measures: behind.
-  Standing of(const Candidate& candidate, const Evaluation& evaluation) const;
+  EliteStanding of(const Candidate& candidate, const Evaluation& evaluation) const;
 
  private:
   struct Place {

@@ -253,9 +253,9 @@ class LocalEvaluator final : public Evaluator {
       return task_.profile.when == When::always;
     }
     if (evaluation.id == kBaselineId) return true;
-    const Standing standing = how.standing ? how.standing(evaluation) : Standing::behind;
-    if (task_.profile.when == When::elites) return standing != Standing::behind;
-    return evaluation.benchmark->speedup() >= how.bar || standing == Standing::opens_cell;
+    const EliteStanding standing = how.standing ? how.standing(evaluation) : EliteStanding::behind;
+    if (task_.profile.when == When::elites) return standing != EliteStanding::behind;
+    return evaluation.benchmark->speedup() >= how.bar || standing == EliteStanding::opens_cell;
   }
 
   /// Builds and tests once more with the sanitizers, in a workspace of its own.

@@ -45,18 +45,18 @@ Standings standings_with(double ratio, const std::string& function, double speed
 
 TEST_CASE("where no elite lies on the axes that are known, a candidate opens a cell, however slow it is") {
   const Standings standings = standings_with(0.55, "put", 2.0);
-  CHECK(standings.of(changing("put"), waiting(0.75, 0.9)) == Standing::opens_cell);
-  CHECK(standings.of(changing("get"), waiting(0.55, 0.9)) == Standing::opens_cell);
-  CHECK(Standings(kGridAxes, {}).of(changing("put"), waiting(0.5, 0.9)) == Standing::opens_cell);
+  CHECK(standings.of(changing("put"), waiting(0.75, 0.9)) == EliteStanding::opens_cell);
+  CHECK(standings.of(changing("get"), waiting(0.55, 0.9)) == EliteStanding::opens_cell);
+  CHECK(Standings(kGridAxes, {}).of(changing("put"), waiting(0.5, 0.9)) == EliteStanding::opens_cell);
 }
 
 TEST_CASE("in an elite's cell it leads if it is faster, and else is behind") {
   const Standings standings = standings_with(0.55, "put", 2.0);
-  CHECK(standings.of(changing("put"), waiting(0.58, 2.5)) == Standing::leads_cell);
-  CHECK(standings.of(changing("put"), waiting(0.51, 1.9)) == Standing::behind);
+  CHECK(standings.of(changing("put"), waiting(0.58, 2.5)) == EliteStanding::leads_cell);
+  CHECK(standings.of(changing("put"), waiting(0.51, 1.9)) == EliteStanding::behind);
 }
 
 TEST_CASE("what lacks a measure of the archive's is behind") {
   const std::vector<Axis> axes = {{"cache_misses", Axis::Kind::linear, 10, 0.0, 1.0}};
-  CHECK(Standings(axes, {}).of(changing("put"), waiting(0.5, 2.0)) == Standing::behind);
+  CHECK(Standings(axes, {}).of(changing("put"), waiting(0.5, 2.0)) == EliteStanding::behind);
 }
