@@ -66,6 +66,10 @@ std::uint32_t AddressSpaces::of(std::uint32_t pid) {
   return space_of(pid)->number;
 }
 
+const std::vector<std::string>& AddressSpaces::programs_of(std::uint32_t pid) {
+  return space_of(pid)->programs;
+}
+
 std::uint32_t AddressSpaces::keep(std::uint32_t pid) {
   const std::shared_ptr<Space>& space = space_of(pid);
   if (!space->is_kept) kept_[space->number] = space;

@@ -25,6 +25,8 @@ class AddressSpaces {
 
   /// Of a process; it is made if there is none. Numbers are not used again.
   std::uint32_t of(std::uint32_t pid);
+  /// What it ran so far, as programs() has it. Valid until the next call.
+  const std::vector<std::string>& programs_of(std::uint32_t pid);
   /// A stack needs this process's: it is kept. @return Its number.
   std::uint32_t keep(std::uint32_t pid);
 

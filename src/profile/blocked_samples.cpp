@@ -66,6 +66,15 @@ void BlockedSamples::remember_name(const Thread& thread) {
   if (thread.serial != 0) recording_.threads[thread.serial].name = thread.name;
 }
 
+/// Few lists: each is kept once, and not the mappings of the process.
+std::uint32_t BlockedSamples::list_of_programs(std::uint32_t pid) {
+  const std::vector<std::string>& programs = spaces_.programs_of(pid);
+  const auto next = static_cast<std::uint32_t>(recording_.program_lists.size());
+  const auto [at, is_new] = list_ids_.try_emplace(programs, next);
+  if (is_new) recording_.program_lists.push_back(programs);
+  return at->second;
+}
+
 std::size_t BlockedSamples::row_of(Thread& thread, StackId stack, ThreadActivity activity) {
   const auto key_of = [&](std::uint64_t serial) {
     return ((serial << kStackBits) | stack) * 3 + static_cast<std::uint64_t>(activity);
@@ -78,7 +87,7 @@ std::size_t BlockedSamples::row_of(Thread& thread, StackId stack, ThreadActivity
   if (recording_.waits.size() < options_.most_waits) {
     if (thread.serial == 0) {
       thread.serial = static_cast<std::uint32_t>(recording_.threads.size());
-      recording_.threads.push_back({thread.pid, thread.tid, thread.name});
+      recording_.threads.push_back({thread.pid, thread.tid, thread.name, list_of_programs(thread.pid)});
     }
     serial = thread.serial;
   } else {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -113,6 +114,7 @@ class BlockedSamples {
   void end_last_wait(Thread& thread, AfterWait after);
   std::uint64_t tick(std::uint64_t& phase_ns, std::uint64_t ns) const;
   StackId stack_of(const Thread& thread);
+  std::uint32_t list_of_programs(std::uint32_t pid);
   std::size_t row_of(Thread& thread, StackId stack, ThreadActivity activity);
   std::uint64_t& count_of(RecordedWait& row, Waker waker) const;
   void spread_unseen();
@@ -125,7 +127,8 @@ class BlockedSamples {
   std::vector<std::uint64_t> chain_;  ///< Of the sample at hand: kept for its room.
   StackTable stacks_;
   std::unordered_map<std::uint64_t, std::size_t> row_ids_;
-  bool sees_stacks_ = false;  ///< There was a SwitchSample.
+  std::map<std::vector<std::string>, std::uint32_t> list_ids_;  ///< Into OffCpuRecording::program_lists.
+  bool sees_stacks_ = false;                                    ///< There was a SwitchSample.
   OffCpuRecording recording_;
 };
 

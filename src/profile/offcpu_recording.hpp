@@ -17,7 +17,9 @@ namespace aiopt {
 struct RecordedThread {
   std::uint32_t pid = 0;
   std::uint32_t tid = 0;
-  std::string name;  ///< The last it had (comm).
+  std::string name;                      ///< The last it had (comm).
+  std::uint32_t programs = kNoPrograms;  ///< Into OffCpuRecording::program_lists.
+  static constexpr std::uint32_t kNoPrograms = 0xFFFFFFFF;
 
   bool operator==(const RecordedThread&) const = default;
 };
@@ -64,6 +66,7 @@ struct OffCpuRecording {
   std::vector<RecordedWait> waits;
   std::map<std::uint32_t, std::vector<Mapping>> address_spaces;  ///< By RawStack::address_space.
   std::map<std::uint32_t, std::vector<std::string>> programs;    ///< The same; see AddressSpaces::programs().
+  std::vector<std::vector<std::string>> program_lists;           ///< Those of threads, as far as they are known.
 
   // By the clock, of all that the samples were drawn from.
   std::uint64_t running_ns = 0;

@@ -158,6 +158,7 @@ std::optional<PerfRecord> PerfParser::parse(const perf_event_header& header) {
   PerfRecord record{tail.time_ns, tail.pid, tail.tid, {}};
   switch (header.type) {
     case PERF_RECORD_SWITCH:
+    case PERF_RECORD_SWITCH_CPU_WIDE:  // It tells who comes next, or was before, too.
       if ((header.misc & PERF_RECORD_MISC_SWITCH_OUT) == 0) {
         record.event = SwitchedIn{};
       } else {

@@ -177,6 +177,20 @@ Result<std::vector<pid_t>> threads_of(pid_t pid) {
   return threads;
 }
 
+/// The process of a thread: /proc has a folder of any thread's number. Itself if it has ended.
+pid_t process_of(pid_t thread) {
+  const auto status = read_file(fmt::format("/proc/{}/status", thread));
+  if (!status) return thread;
+  for (const std::string_view line : split_lines(*status)) {
+    constexpr std::string_view kProcess = "Tgid:\t";
+    if (!line.starts_with(kProcess)) continue;
+    pid_t process = thread;
+    std::from_chars(line.data() + kProcess.size(), line.data() + line.size(), process);
+    return process;
+  }
+  return thread;
+}
+
 /// One event for each thread and CPU, three times.
 void allow_many_files() {
   rlimit files{};
@@ -239,6 +253,31 @@ Result<void> PerfRings::add_ring(FileDescriptor event, int cpu, std::size_t byte
   return {};
 }
 
+/// Into the CPU's ring, which it makes if there is none.
+Result<void> PerfRings::add_event(const perf_event_attr& attributes, pid_t thread, int cpu, PerfEventKind kind,
+                                  std::vector<FileDescriptor>& events) {
+  auto event = open_event(attributes, thread, cpu, kind);
+  if (!event) return event.error();
+  Ring* ring = ring_of(cpu);
+  if (ring == nullptr) return add_ring(*std::move(event), cpu, ring_bytes_);
+  if (::ioctl(event->get(), PERF_EVENT_IOC_SET_OUTPUT, ring->event.get()) != 0) return event_error("output", errno);
+  events.push_back(*std::move(event));
+  return {};
+}
+
+/// What a thread's own events would tell at the price of being taken off and put on its CPU with it.
+Result<void> PerfRings::open_machine(const PerfRingsOptions& options) {
+  perf_event_attr side_band = side_band_attributes(false);
+  perf_event_attr clock = task_clock_attributes(false, options);
+  clock.config = PERF_COUNT_SW_CPU_CLOCK;
+  clock.exclude_idle = 1;
+  for (const int cpu : online_cpus()) {
+    if (auto added = add_event(side_band, -1, cpu, PerfEventKind::side_band, others_); !added) return added;
+    if (auto added = add_event(clock, -1, cpu, PerfEventKind::task_clock, others_); !added) return added;
+  }
+  return {};
+}
+
 Result<void> PerfRings::open_thread(pid_t thread, bool on_exec, const PerfRingsOptions& options) {
   perf_event_attr side_band = side_band_attributes(on_exec);
   perf_event_attr clock = task_clock_attributes(on_exec, options);
@@ -249,21 +288,16 @@ Result<void> PerfRings::open_thread(pid_t thread, bool on_exec, const PerfRingsO
   }
   const perf_event_attr switches = context_switch_attributes(on_exec, options);
   parser_.has_dumps = (switches.sample_type & PERF_SAMPLE_STACK_USER) != 0;
-  const auto add = [&](const perf_event_attr& attributes, int cpu, PerfEventKind kind,
-                       std::vector<FileDescriptor>& events) -> Result<void> {
-    auto event = open_event(attributes, thread, cpu, kind);
-    if (!event) return event.error();
-    Ring* ring = ring_of(cpu);
-    if (ring == nullptr) return add_ring(*std::move(event), cpu, ring_bytes_);
-    if (::ioctl(event->get(), PERF_EVENT_IOC_SET_OUTPUT, ring->event.get()) != 0) return event_error("output", errno);
-    events.push_back(*std::move(event));
-    return {};
-  };
   for (const int cpu : online_cpus()) {
-    if (auto added = add(side_band, cpu, PerfEventKind::side_band, others_); !added) return added;
-    if (auto added = add(clock, cpu, PerfEventKind::task_clock, stacks_); !added) return added;
+    const auto add = [&](const perf_event_attr& attributes, PerfEventKind kind, std::vector<FileDescriptor>& events) {
+      return add_event(attributes, thread, cpu, kind, events);
+    };
+    if (level_ != SamplerLevel::full) {
+      if (auto added = add(side_band, PerfEventKind::side_band, others_); !added) return added;
+      if (auto added = add(clock, PerfEventKind::task_clock, stacks_); !added) return added;
+    }
     if (level_ == SamplerLevel::user) continue;
-    if (auto added = add(switches, cpu, PerfEventKind::context_switch, stacks_); !added) return added;
+    if (auto added = add(switches, PerfEventKind::context_switch, stacks_); !added) return added;
   }
   return {};
 }
@@ -287,7 +321,7 @@ Result<void> PerfRings::open_wakings() {
   return {};
 }
 
-Result<void> PerfRings::open_at(SamplerLevel level, const std::vector<pid_t>& threads, bool on_exec,
+Result<void> PerfRings::open_at(SamplerLevel level, pid_t pid, const std::vector<pid_t>& threads, bool on_exec,
                                 const PerfRingsOptions& options) {
   level_ = level;
   stacks_.clear();
@@ -295,8 +329,11 @@ Result<void> PerfRings::open_at(SamplerLevel level, const std::vector<pid_t>& th
   rings_.clear();
   parser_.kinds.clear();
   // First: it tells most quickly that this level can't be reached.
+  tree_.reset();
   if (level == SamplerLevel::full) {
     if (auto opened = open_wakings(); !opened) return opened;
+    if (auto opened = open_machine(options); !opened) return opened;
+    tree_.emplace(pid, on_exec);
   }
   std::size_t gone = 0;
   for (const pid_t thread : threads) {
@@ -310,7 +347,8 @@ Result<void> PerfRings::open_at(SamplerLevel level, const std::vector<pid_t>& th
   return {};
 }
 
-Result<void> PerfRings::open(const std::vector<pid_t>& threads, bool on_exec, const PerfRingsOptions& options) {
+Result<void> PerfRings::open(pid_t pid, const std::vector<pid_t>& threads, bool on_exec,
+                             const PerfRingsOptions& options) {
   allow_many_files();
   const std::size_t share = std::bit_floor(kAllRingsBytes / online_cpus().size());
   Result<void> failed = event_error("of any kind", EACCES);
@@ -319,7 +357,7 @@ Result<void> PerfRings::open(const std::vector<pid_t>& threads, bool on_exec, co
     // What may be locked is RLIMIT_MEMLOCK and kernel.perf_event_mlock_kb: one tries.
     for (ring_bytes_ = std::clamp(share, kSmallestRingBytes, kLargestRingBytes); ring_bytes_ >= kSmallestRingBytes;
          ring_bytes_ /= 2) {
-      failed = open_at(level, threads, on_exec, options);
+      failed = open_at(level, pid, threads, on_exec, options);
       if (failed) return {};
       if (rings_.empty()) break;  // It was not for want of memory.
     }
@@ -333,7 +371,7 @@ Result<void> PerfRings::open(const std::vector<pid_t>& threads, bool on_exec, co
 
 Result<PerfRings> PerfRings::open_before_exec(pid_t pid, const PerfRingsOptions& options) {
   PerfRings rings;
-  if (auto opened = rings.open({pid}, true, options); !opened) return opened.error();
+  if (auto opened = rings.open(pid, {pid}, true, options); !opened) return opened.error();
   return rings;
 }
 
@@ -341,7 +379,7 @@ Result<PerfRings> PerfRings::attach(pid_t pid, const PerfRingsOptions& options) 
   auto threads = threads_of(pid);
   if (!threads) return threads.error();
   PerfRings rings;
-  if (auto opened = rings.open(*threads, false, options); !opened) return opened.error();
+  if (auto opened = rings.open(process_of(pid), *threads, false, options); !opened) return opened.error();
   // Threads made meanwhile, by threads that had no events yet. Those that had some are recorded twice: no harm.
   std::set<pid_t> known(threads->begin(), threads->end());
   constexpr int kMostRounds = 20;
@@ -420,7 +458,7 @@ void PerfRings::drain(std::uint64_t until_ns, const std::function<void(const Per
     const Front next = fronts.back();
     fronts.pop_back();
     ++records_;
-    if (const auto record = parser_.parse(*next.header)) sink(*record);
+    if (const auto record = parser_.parse(*next.header); record && (!tree_ || tree_->takes(*record))) sink(*record);
     next.ring->tail += next.header->size;
     constexpr std::uint64_t kReleaseRecords = 256;
     if (records_ % kReleaseRecords == 0) release(*next.ring);

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,12 +18,15 @@
 #include "base/file_descriptor.hpp"
 #include "profile/perf_parser.hpp"
 #include "profile/perf_record.hpp"
+#include "profile/target_tree.hpp"
 
 namespace aiopt {
 
 /// What the kernel lets us see; each less than the one before. Which is reached is found out by opening the events.
 enum class SamplerLevel {
-  full,     ///< All, wake-ups too: root or CAP_PERFMON, tracefs readable, the machine's first PID namespace.
+  /// All, wake-ups too: root or CAP_PERFMON, tracefs readable, the machine's first PID namespace. Records are made of
+  /// the whole machine's switches, and those of others dropped: cheaper than events that move with each thread.
+  full,
   kernel,   ///< No wake-ups: kernel.perf_event_paranoid is 1 or less.
   user,     ///< No kernel addresses and no stack where a thread is switched out: paranoid is 2.
   nothing,  ///< No perf events at all.
@@ -90,11 +94,14 @@ class PerfRings {
 
   PerfRings() = default;
 
-  Result<void> open(const std::vector<pid_t>& threads, bool on_exec, const PerfRingsOptions& options);
-  Result<void> open_at(SamplerLevel level, const std::vector<pid_t>& threads, bool on_exec,
+  Result<void> open(pid_t pid, const std::vector<pid_t>& threads, bool on_exec, const PerfRingsOptions& options);
+  Result<void> open_at(SamplerLevel level, pid_t pid, const std::vector<pid_t>& threads, bool on_exec,
                        const PerfRingsOptions& options);
+  Result<void> open_machine(const PerfRingsOptions& options);
   Result<void> open_thread(pid_t thread, bool on_exec, const PerfRingsOptions& options);
   Result<void> open_wakings();
+  Result<void> add_event(const perf_event_attr& attributes, pid_t thread, int cpu, PerfEventKind kind,
+                         std::vector<FileDescriptor>& events);
   Result<void> add_ring(FileDescriptor event, int cpu, std::size_t bytes);
   Result<FileDescriptor> open_event(perf_event_attr attributes, pid_t thread, int cpu, PerfEventKind kind);
   Ring* ring_of(int cpu);
@@ -107,7 +114,8 @@ class PerfRings {
   std::vector<FileDescriptor> stacks_;  ///< Events of stacks, which write into the ring of another.
   std::vector<FileDescriptor> others_;  ///< Other events that do.
   PerfParser parser_;
-  bool tells_lost_ = true;  ///< read(2) of an event gives how many of its records were lost: Linux 6.0.
+  std::optional<TargetTree> tree_;  ///< Where records come from the whole machine.
+  bool tells_lost_ = true;          ///< read(2) of an event gives how many of its records were lost: Linux 6.0.
   std::uint64_t records_ = 0;
 };
 

@@ -24,13 +24,15 @@ RecordedWait wait_of(std::uint32_t thread, StackId stack) {
 TEST_CASE(
     "what a starter's processes did is left out, and what the command did is not, though the one became the other") {
   OffCpuRecording recording;
-  recording.threads = {{}, {1, 1, "starter"}, {2, 2, "command"}, {3, 3, "silent"}};
+  recording.threads = {{}, {1, 1, "starter", 0}, {2, 2, "command", 1}, {3, 3, "silent"}, {4, 4, "starter", 0}};
+  recording.program_lists = {{"/bin/starter"}, {"/bin/starter", "/bin/command"}};
   recording.programs = {{1, {"/bin/starter"}}, {2, {"/bin/starter", "/bin/command"}}};
   recording.stacks.resize(3);
   recording.stacks[1].address_space = 1;
   recording.stacks[2].address_space = 2;
   const std::vector<RecordedWait> of_command = {wait_of(2, 2), wait_of(2, kNoStack), wait_of(3, kNoStack)};
-  recording.waits = {wait_of(1, 1), wait_of(1, kNoStack), wait_of(2, 1)};
+  // The last is of one that nobody may look into: it has no stack at all.
+  recording.waits = {wait_of(1, 1), wait_of(1, kNoStack), wait_of(2, 1), wait_of(4, kNoStack)};
   recording.waits.insert(recording.waits.end(), of_command.begin(), of_command.end());
   leave_out(recording, [](std::string_view path) { return path == "/bin/starter"; });
   REQUIRE(recording.waits.size() == of_command.size());

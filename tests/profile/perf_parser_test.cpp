@@ -77,6 +77,16 @@ TEST_CASE("switches are told with their thread, time and whether it could have r
   CHECK(std::holds_alternative<SwitchedIn>(p.parse(in.tail(1, 2, 3).record())->event));
 }
 
+TEST_CASE("a switch of a CPU-wide event tells the next thread too, and is of the one that leaves") {
+  PerfParser p = parser();
+  Bytes out(PERF_RECORD_SWITCH_CPU_WIDE, PERF_RECORD_MISC_SWITCH_OUT);
+  const auto left = p.parse(out.put(std::uint32_t{8}).put(std::uint32_t{9}).tail(1, 2, 300).record());
+  REQUIRE(left.has_value());
+  CHECK(left->pid == 1);
+  CHECK(left->tid == 2);
+  CHECK(std::holds_alternative<SwitchedOut>(left->event));
+}
+
 TEST_CASE("a switch's sample has the chain, the registers, and as much of the stack as there was") {
   PerfParser p = parser();
   Bytes bytes(PERF_RECORD_SAMPLE);
