@@ -19,7 +19,6 @@
 #include "core/remeasurement.hpp"
 #include "engine/candidate_tree.hpp"
 #include "engine/measures.hpp"
-#include "engine/standings.hpp"
 #include "fitness/causal_bound.hpp"
 #include "fitness/standard_error.hpp"
 #include "llm/ensemble.hpp"
@@ -210,6 +209,9 @@ Result<Evolution::InFlight*> Evolution::take_in(CandidateId id, Scheduler::Turn 
     const Elite* found = parts_.scheduler.archive(turn.island).find(inspiration);
     if (found != nullptr) item.inspirations.push_back(*found);
   }
+  if (options_.mode == Mode::full) {
+    item.elites.emplace(parts_.task.axes, parts_.scheduler.archive(item.proposal.island).elites());
+  }
   if (std::holds_alternative<ModelQuestion>(item.proposal.ask.change)) item.failures = failures_;
   return &item;
 }
@@ -367,9 +369,10 @@ void Evolution::evaluate(const InFlight& item) {
   // The decision at hand: is it better than what it was made from?
   const Elite* parent = parts_.scheduler.archive(item.proposal.island).find(item.proposal.ask.parent);
   if (parent != nullptr && parent->evaluation->benchmark) how.bar = parent->evaluation->benchmark->speedup();
-  if (options_.mode == Mode::full) {
-    how.standing = [standings = Standings(parts_.task.axes, parts_.scheduler.archive(item.proposal.island).elites()),
-                    candidate = item.candidate](const Evaluation& of) { return standings.of(*candidate, of); };
+  if (item.elites) {
+    how.standing = [elites = *item.elites, candidate = item.candidate](const Evaluation& of) {
+      return elites.of(*candidate, of);
+    };
   }
   ++evaluating_;
   parts_.workers.submit([&evaluator = parts_.evaluator, inbox = inbox_, stop = evaluations_.get_token(), how,

@@ -27,6 +27,7 @@
 #include "base/worker_pool.hpp"
 #include "engine/host_watch.hpp"
 #include "engine/repairs.hpp"
+#include "engine/standings.hpp"
 #include "evaluate/lanes.hpp"
 #include "prompt/prompt_builder.hpp"
 #include "search/scheduler.hpp"
@@ -77,6 +78,7 @@ class Evolution {
     std::uint64_t asked_after = 0;
     Elite parent;                     ///< As it was when it was asked for, the next too: a resumed run asks the same.
     std::vector<Elite> inspirations;  ///< Those of Ask::inspirations.
+    std::optional<Standings> elites;  ///< Of its archive; in full mode alone.
     std::deque<Failure> failures;     ///< For a prompt, as they were when it was asked for.
     std::shared_ptr<const Candidate> candidate;  ///< Set once the patch applied; so is `exact`.
     std::optional<Patch> exact;

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -47,9 +48,22 @@ bool Standings::share_cell(const std::vector<Measure>& a, const std::vector<Meas
   return true;
 }
 
+/// A name for which an axis of categories has no cell left: it shares the last one.
+bool Standings::is_beyond_names(const std::vector<Measure>& measures) const {
+  for (std::size_t i = 0; i < axes_.size(); ++i) {
+    if (axes_[i].kind != Axis::Kind::category) continue;
+    std::set<std::string> names;
+    for (const Place& place : places_) names.insert(std::get<std::string>(place.measures[i]));
+    const bool is_known = names.contains(std::get<std::string>(measures[i]));
+    if (!is_known && names.size() >= static_cast<std::size_t>(axes_[i].cells)) return true;
+  }
+  return false;
+}
+
 EliteStanding Standings::of(const Candidate& candidate, const Evaluation& evaluation) const {
   const Result<std::vector<Measure>> measures = measures_of(axes_, candidate, evaluation);
   if (!measures) return EliteStanding::behind;
+  if (is_beyond_names(*measures)) return EliteStanding::behind;
   EliteStanding standing = EliteStanding::opens_cell;
   for (const Place& place : places_) {
     if (!share_cell(place.measures, *measures)) continue;

@@ -25,6 +25,7 @@ class Standings {
     double speedup = 0.0;
   };
 
+  bool is_beyond_names(const std::vector<Measure>& measures) const;
   bool share_cell(const std::vector<Measure>& a, const std::vector<Measure>& b) const;
 
   std::vector<Axis> axes_;

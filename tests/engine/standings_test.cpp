@@ -56,6 +56,17 @@ TEST_CASE("in an elite's cell it leads if it is faster, and else is behind") {
   CHECK(standings.of(changing("put"), waiting(0.51, 1.9)) == EliteStanding::behind);
 }
 
+TEST_CASE("a name for which there is no cell left opens none") {
+  std::vector<Axis> axes = kGridAxes;
+  axes[2].cells = 1;
+  const Candidate candidate = changing("put");
+  const Elite elite{std::make_shared<const Candidate>(candidate),
+                    std::make_shared<const Evaluation>(waiting(0.5, 1.0)),
+                    {1.0, {0.5, std::string("none"), std::string("put")}}};
+  CHECK(Standings(axes, {&elite}).of(changing("get"), waiting(0.9, 2.0)) == EliteStanding::behind);
+  CHECK(Standings(axes, {&elite}).of(changing("put"), waiting(0.9, 2.0)) == EliteStanding::opens_cell);
+}
+
 TEST_CASE("what lacks a measure of the archive's is behind") {
   const std::vector<Axis> axes = {{"cache_misses", Axis::Kind::linear, 10, 0.0, 1.0}};
   CHECK(Standings(axes, {}).of(changing("put"), waiting(0.5, 2.0)) == EliteStanding::behind);
