@@ -42,7 +42,7 @@ namespace fs = std::filesystem;
 #define CHECK(condition)                                                       \
   do {                                                                         \
     if (condition) break;                                                      \
-    std::fprintf(stderr, "store_test:%d: not so: %s\n", __LINE__, #condition); \
+    std::fprintf(stderr, "store_test:%d: FAILED, not so: %s\n", __LINE__, #condition); \
     std::_Exit(1);                                                             \
   } while (false)
 
@@ -50,7 +50,7 @@ namespace fs = std::filesystem;
   do {                                                                                                       \
     const store::Status status_of_it = (expression);                                                         \
     if (status_of_it.ok()) break;                                                                            \
-    std::fprintf(stderr, "store_test:%d: %s: %s\n", __LINE__, #expression, status_of_it.ToString().c_str()); \
+    std::fprintf(stderr, "store_test:%d: FAILED, %s: %s\n", __LINE__, #expression, status_of_it.ToString().c_str()); \
     std::_Exit(1);                                                                                           \
   } while (false)
 
@@ -143,7 +143,9 @@ bool holds(const std::function<void()>& check) {
     std::_Exit(0);
   }
   int status = 0;
-  return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  const bool is_known = waitpid(child, &status, 0) == child;
+  if (is_known && WIFSIGNALED(status)) std::fprintf(stderr, "store_test: FAILED, signal %d\n", WTERMSIG(status));
+  return is_known && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 std::string value_of(const std::string& key, std::uint64_t version, std::size_t bytes) {

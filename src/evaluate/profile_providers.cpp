@@ -98,6 +98,16 @@ ProviderTrial try_recorder(std::string_view name, bool must_see_kernel, const Sa
           ""};
 }
 
+/// A temporary folder that cannot be made is a reason, too.
+template <typename Trial>
+ProviderTrial guarded(std::string_view name, const Trial& trial) {
+  try {
+    return trial();
+  } catch (const fs::filesystem_error& error) {
+    return failed(name, error.what(), "TMPDIR, a folder that can be written");
+  }
+}
+
 ProviderTrial try_sampler(SamplerLevel level) {
   switch (level) {
     case SamplerLevel::full:
@@ -181,16 +191,19 @@ Result<ProfileProviders> choose_providers(const ProfileTask& profile, const Sand
   const SamplerLevel level = reached_sampler_level();
   const bool sees_kernel = level == SamplerLevel::full || level == SamplerLevel::kernel;
   const bool is_asked_for_perf = profile.offcpu_provider == "perf";
-  const ProviderCandidate bperf{"bperf", [&] { return try_recorder("bperf", false, sandbox); }};
-  const ProviderCandidate perf{"perf", [&] { return try_recorder("perf", !is_asked_for_perf, sandbox); }};
+  const ProviderCandidate bperf{
+      "bperf", [&] { return guarded("bperf", [&] { return try_recorder("bperf", false, sandbox); }); }};
+  const ProviderCandidate perf{
+      "perf", [&] { return guarded("perf", [&] { return try_recorder("perf", !is_asked_for_perf, sandbox); }); }};
   const ProviderCandidate sampler{"sampler", [&] { return try_sampler(level); }};
   Result<ProviderChoice> off_cpu = choose_provider(
       profile.offcpu_provider, sees_kernel ? std::vector{bperf, sampler, perf} : std::vector{bperf, perf, sampler});
   if (!off_cpu) return off_cpu.error();
   const bool is_causal_wanted = profile.when != ProfileTask::When::never;
-  Result<ProviderChoice> causal = choose_provider(
-      is_causal_wanted ? profile.causal_provider : "off",
-      {{"bcoz", [&] { return try_causal("bcoz", sandbox); }}, {"coz", [&] { return try_causal("coz", sandbox); }}});
+  Result<ProviderChoice> causal =
+      choose_provider(is_causal_wanted ? profile.causal_provider : "off",
+                      {{"bcoz", [&] { return guarded("bcoz", [&] { return try_causal("bcoz", sandbox); }); }},
+                       {"coz", [&] { return guarded("coz", [&] { return try_causal("coz", sandbox); }); }}});
   if (!causal) return causal.error();
   ProfileProviders providers;
   providers.off_cpu = std::move(*off_cpu);
@@ -207,9 +220,9 @@ Result<ProfileProviders> choose_providers(const ProfileTask& profile, const Sand
 }
 
 ProviderTrial try_provider(std::string_view name, const Sandbox& sandbox) {
-  if (name == "bperf" || name == "perf") return try_recorder(name, false, sandbox);
+  if (name == "bperf" || name == "perf") return guarded(name, [&] { return try_recorder(name, false, sandbox); });
   if (name == "sampler") return try_sampler(reached_sampler_level());
-  return try_causal(name, sandbox);
+  return guarded(name, [&] { return try_causal(name, sandbox); });
 }
 
 SamplerLevel reached_sampler_level() {

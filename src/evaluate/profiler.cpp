@@ -190,8 +190,10 @@ Result<ProfiledOffCpu> Profiler::off_cpu(Side side, const SourceTree& tree, cons
   const SampledStacks& stacks = *recorded->stacks;
   OffCpuProfile profile = summarize(stacks);
   if (profile.samples == 0) return without("it ended before it gave a sample");
-  const std::chrono::duration<double, std::nano> lasted = run.report.wall_time;
-  profile.threads = static_cast<double>((profile.samples - profile.idle_samples) * stacks.period_ns) / lasted.count();
+  if (!providers_.recorder) {  // Of perf the time that it takes to begin and to end is not known.
+    const std::chrono::duration<double, std::nano> lasted = run.report.wall_time;
+    profile.threads = static_cast<double>((profile.samples - profile.idle_samples) * stacks.period_ns) / lasted.count();
+  }
   make_relative(profile, setting.workspace.string());
   run.report.status = StageStatus::passed;
   ProfiledOffCpu made{{std::move(profile), std::move(run.report), std::move(faults)}, {}};

@@ -111,8 +111,20 @@ void leave_out_starters(SampledStacks& stacks, std::string_view command, const f
 
 std::vector<std::string> recording_command(const StackRecorder& recorder, const fs::path& recording) {
   if (recorder.kind == StackRecorder::Kind::bperf) {
-    return {recorder.program.string(), "record", "-g", "-e", "task-clock", "-c", "1000000", "--weight", "-o",
-            recording.string(),        "--"};
+    // Without build-ids: else it would read each file that was mapped, and copy it below HOME.
+    return {recorder.program.string(),
+            "record",
+            "--no-buildid",
+            "--no-buildid-cache",
+            "-g",
+            "-e",
+            "task-clock",
+            "-c",
+            "1000000",
+            "--weight",
+            "-o",
+            recording.string(),
+            "--"};
   }
   // By number and with a period each, which software events take as those of the PMU "software" alone.
   //
@@ -278,7 +290,8 @@ std::string with_source_lines(std::string_view script, const fs::path& folder) {
     const bool is_frame = line.starts_with('\t');
     const std::optional<PrintedFrame> frame = is_frame ? frame_in(line, folder.native()) : std::nullopt;
     const std::string& better = frame ? objects.of(*frame, is_caller) : std::string();
-    text += better.empty() ? std::string(line) + "\n" : better;
+    const bool has_room = text.size() + better.size() < kMostTextBytes;  // Inlined frames make many of one.
+    text += better.empty() || !has_room ? std::string(line) + "\n" : better;
     is_caller = is_frame && (is_caller || line.find("([kernel") == std::string_view::npos);
   }
   return text;

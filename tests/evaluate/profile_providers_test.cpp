@@ -101,7 +101,8 @@ TEST_CASE("perf records each switch and where threads run, and is not let at the
 
 TEST_CASE("bperf records blocked samples with their weight, and its report is read: its script has no class") {
   const StackRecorder bperf{StackRecorder::Kind::bperf, "/opt/bperf"};
-  CHECK(joined_words(recording_command(bperf, kRecording)) ==
-        "/opt/bperf record -g -e task-clock -c 1000000 --weight -o /tmp/r/recording --");
+  CHECK(
+      joined_words(recording_command(bperf, kRecording)) ==
+      "/opt/bperf record --no-buildid --no-buildid-cache -g -e task-clock -c 1000000 --weight -o /tmp/r/recording --");
   CHECK(joined_words(reading_command(bperf, kRecording, {})) == "/opt/bperf report --stdio -i /tmp/r/recording");
 }

@@ -87,7 +87,7 @@ struct ProfilersFixture {
     pretend("bperf", R"sh(case $1 in
 record)
   case "$*" in
-    "record -g -e task-clock -c 1000000 --weight -o "*) ;;
+    "record --no-buildid --no-buildid-cache -g -e task-clock -c 1000000 --weight -o "*) ;;
     *) echo "bperf: usage" >&2; exit 129 ;;
   esac
   echo recorded >"$9"
