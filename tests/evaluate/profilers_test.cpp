@@ -90,9 +90,9 @@ record)
     "record --no-buildid --no-buildid-cache -g -e task-clock -c 1000000 --weight -o "*) ;;
     *) echo "bperf: usage" >&2; exit 129 ;;
   esac
-  echo recorded >"$9"
-  [ "${10}" = -- ] || exit 129
-  shift 10
+  echo recorded >"${11}"
+  [ "${12}" = -- ] || exit 129
+  shift 12
   exec "$@" ;;
 report)
   [ "$2 $3" = "--stdio -i" ] && [ "$(cat "$4")" = recorded ] || { echo "bperf: no such recording" >&2; exit 1; }
