@@ -211,7 +211,7 @@ TEST_CASE_FIXTURE(ProfilersFixture, "perf's record can be read where somebody ha
     Command command;
     command.directory = workspace;
     command.line = "exec perf record -q -a --buildid-mmap -e dummy -o ../other -- sh -c 'touch ../begun; sleep 600'";
-    run_command(command, stop);
+    static_cast<void>(run_command(command, stop));
     has_ended = true;
   });
   while (!has_ended && !fs::exists(folder.path() / "begun")) std::this_thread::sleep_for(10ms);
