@@ -83,14 +83,16 @@ bool has_kernel_events() {
 }
 
 /// What holds on a busy machine, too, and no mistake in the arithmetic passes. How near it is on a quiet one is
-/// measured by the benchmark offcpu_truth.
-constexpr double kNear = 0.05;
+/// measured by the benchmark offcpu_truth. Beside other tests on 2 CPUs 5.1 points were seen, of syncs and of short
+/// lives: with events of the thread's own no less than with CPU-wide ones.
+constexpr double kNear = 0.08;
 
 }  // namespace
 
 TEST_CASE("the off-CPU ratio is near the truth") {
   if (!has_perf_events()) return;
-  const std::vector<std::pair<std::string, int>> modes{{"sleeper", 200}, {"busy", 1500}, {"fsync", 300}, {"convoy", 2},
+  // Long enough on a quick disk, too: 300 syncs can be over in 50 samples.
+  const std::vector<std::pair<std::string, int>> modes{{"sleeper", 200}, {"busy", 1500}, {"fsync", 1000}, {"convoy", 2},
                                                        {"convoy", 4},    {"queue", 500}, {"pool", 800}};
   for (const auto& one : modes) {
     CAPTURE(one.first);
