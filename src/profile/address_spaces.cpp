@@ -67,7 +67,9 @@ std::uint32_t AddressSpaces::of(std::uint32_t pid) {
 }
 
 const std::vector<std::string>& AddressSpaces::programs_of(std::uint32_t pid) {
-  return space_of(pid)->programs;
+  static const std::vector<std::string> kUnknown;
+  const std::shared_ptr<Space>& space = space_of(pid);
+  return space->is_new_program ? kUnknown : space->programs;
 }
 
 std::uint32_t AddressSpaces::keep(std::uint32_t pid) {
@@ -99,12 +101,6 @@ std::map<std::uint32_t, std::vector<Mapping>> AddressSpaces::kept() const {
     for (const auto& [start, mapping] : space->mappings.mappings()) mappings[number].push_back(mapping);
   }
   return mappings;
-}
-
-std::map<std::uint32_t, std::vector<std::string>> AddressSpaces::programs() const {
-  std::map<std::uint32_t, std::vector<std::string>> programs;
-  for (const auto& [number, space] : kept_) programs[number] = space->programs;
-  return programs;
 }
 
 }  // namespace aiopt

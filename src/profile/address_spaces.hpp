@@ -25,7 +25,9 @@ class AddressSpaces {
 
   /// Of a process; it is made if there is none. Numbers are not used again.
   std::uint32_t of(std::uint32_t pid);
-  /// What it ran so far, as programs() has it. Valid until the next call.
+  /// Each program once that the process ran, or one that it was forked from, oldest first; of those that change their
+  /// program for ever the first kMostPrograms. Empty: not known, or not yet, after an exec(). Valid until the next
+  /// call.
   const std::vector<std::string>& programs_of(std::uint32_t pid);
   /// A stack needs this process's: it is kept. @return Its number.
   std::uint32_t keep(std::uint32_t pid);
@@ -40,9 +42,6 @@ class AddressSpaces {
 
   /// Those that were kept, by number. Mappings ascend, and none is over another.
   std::map<std::uint32_t, std::vector<Mapping>> kept() const;
-  /// Of the same, by number: each program once that the process ran, or one that it was forked from, oldest first. Of
-  /// those that change their program for ever the first kMostPrograms.
-  std::map<std::uint32_t, std::vector<std::string>> programs() const;
   static constexpr std::size_t kMostPrograms = 16;
 
  private:

@@ -69,6 +69,7 @@ void BlockedSamples::remember_name(const Thread& thread) {
 /// Few lists: each is kept once, and not the mappings of the process.
 std::uint32_t BlockedSamples::list_of_programs(std::uint32_t pid) {
   const std::vector<std::string>& programs = spaces_.programs_of(pid);
+  if (programs.empty()) return RecordedThread::kNoPrograms;
   const auto next = static_cast<std::uint32_t>(recording_.program_lists.size());
   const auto [at, is_new] = list_ids_.try_emplace(programs, next);
   if (is_new) recording_.program_lists.push_back(programs);
@@ -336,6 +337,11 @@ void BlockedSamples::on(const PerfRecord& record, const Named& named) {
 
 void BlockedSamples::on(const PerfRecord& record, const Mapped& mapped) {
   spaces_.map(record.pid, mapped.mapping);
+  // After an execve(2) the first mapping tells the program, and the thread may have had a tick before.
+  const auto first = live_.find(record.pid);
+  if (first == live_.end() || first->second.serial == 0) return;
+  std::uint32_t& programs = recording_.threads[first->second.serial].programs;
+  if (programs == RecordedThread::kNoPrograms) programs = list_of_programs(record.pid);
 }
 
 void BlockedSamples::on(const PerfRecord& record, const Found& found) {
@@ -439,7 +445,6 @@ OffCpuRecording BlockedSamples::finish(std::uint64_t now_ns, const std::function
   recording_.folded += stacks_.folded();
   recording_.stacks = stacks_.take();
   recording_.address_spaces = spaces_.kept();
-  recording_.programs = spaces_.programs();
   return std::move(recording_);
 }
 

@@ -14,6 +14,7 @@
 
 namespace aiopt {
 
+/// One for each program that a thread ran: by execve(2) it becomes another.
 struct RecordedThread {
   std::uint32_t pid = 0;
   std::uint32_t tid = 0;
@@ -65,8 +66,7 @@ struct OffCpuRecording {
   std::vector<RawStack> stacks;         ///< By StackId; the first is kNoStack.
   std::vector<RecordedWait> waits;
   std::map<std::uint32_t, std::vector<Mapping>> address_spaces;  ///< By RawStack::address_space.
-  std::map<std::uint32_t, std::vector<std::string>> programs;    ///< The same; see AddressSpaces::programs().
-  std::vector<std::vector<std::string>> program_lists;           ///< Those of threads, as far as they are known.
+  std::vector<std::vector<std::string>> program_lists;           ///< Of threads: see AddressSpaces::programs_of().
 
   // By the clock, of all that the samples were drawn from.
   std::uint64_t running_ns = 0;

@@ -66,21 +66,19 @@ TEST_CASE("a process's programs are those that it ran and those of its ancestors
   };
   run(1, "/bin/starter");
   spaces.fork(1, 2);
-  CHECK(spaces.programs().empty());  // No stack needs one.
-  const auto forked = spaces.keep(2);
+  using Programs = std::vector<std::string>;
+  CHECK(spaces.programs_of(2) == Programs{"/bin/starter"});
+  spaces.exec(2);
+  CHECK(spaces.programs_of(2).empty());  // Of the next one nothing is known yet.
   run(2, "/bin/command");
   run(2, "/bin/starter");
   spaces.map(2, {0x5000, 0x6000, 0, "/lib/plugin.so", ""});
-  const auto of_command = spaces.keep(2);
-  using Programs = std::vector<std::string>;
-  CHECK(spaces.programs().at(forked) == Programs{"/bin/starter"});
-  CHECK(spaces.programs().at(of_command) == Programs{"/bin/starter", "/bin/command"});
+  CHECK(spaces.programs_of(2) == Programs{"/bin/starter", "/bin/command"});
   // A kept space that maps something else in its place is another one, of the same process.
+  const auto of_command = spaces.keep(2);
   spaces.map(2, {0x1000, 0x2000, 0, "/other", ""});
-  const auto changed = spaces.keep(2);
-  CHECK(changed != of_command);
-  CHECK(spaces.programs().at(changed) == Programs{"/bin/starter", "/bin/command"});
+  CHECK(spaces.keep(2) != of_command);
+  CHECK(spaces.programs_of(2) == Programs{"/bin/starter", "/bin/command"});
   for (int i = 0; i < 100; ++i) run(3, ("/bin/" + std::to_string(i)).c_str());
-  const auto restless = spaces.keep(3);
-  CHECK(spaces.programs().at(restless).size() == AddressSpaces::kMostPrograms);
+  CHECK(spaces.programs_of(3).size() == AddressSpaces::kMostPrograms);
 }

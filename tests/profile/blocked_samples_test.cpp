@@ -442,3 +442,19 @@ TEST_CASE("wake-ups of threads that are none of ours are passed over") {
   const OffCpuRecording recording = stream.finish(2, [](auto) { return true; });
   CHECK(recording.blocked_ns + recording.scheduling_ns == 0);
 }
+
+TEST_CASE("a thread's programs are those of what it runs now, though it had a tick before that was mapped") {
+  Stream stream;
+  stream.at(0, kPid, Named{"starter", true});
+  stream.at(0, kPid, Mapped{{0x1000, 0x2000, 0, "/bin/starter", ""}});
+  stream.at(5, kPid, Named{"command", true});
+  stream.at(10, kPid, SwitchedOut{});
+  stream.at(15, kPid, SwitchedIn{});
+  stream.at(15, kPid, Mapped{{0x1000, 0x2000, 0, "/bin/command", ""}});
+  stream.at(15, kPid, Mapped{{0x3000, 0x4000, 0, "/lib/ld.so", ""}});
+  const OffCpuRecording recording = stream.finish(20);
+  REQUIRE(recording.threads.size() == 3);
+  const auto programs_of = [&](const RecordedThread& thread) { return recording.program_lists.at(thread.programs); };
+  CHECK(programs_of(recording.threads[1]) == std::vector<std::string>{"/bin/starter"});
+  CHECK(programs_of(recording.threads[2]) == std::vector<std::string>{"/bin/starter", "/bin/command"});
+}

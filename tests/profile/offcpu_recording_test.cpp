@@ -26,13 +26,10 @@ TEST_CASE(
   OffCpuRecording recording;
   recording.threads = {{}, {1, 1, "starter", 0}, {2, 2, "command", 1}, {3, 3, "silent"}, {4, 4, "starter", 0}};
   recording.program_lists = {{"/bin/starter"}, {"/bin/starter", "/bin/command"}};
-  recording.programs = {{1, {"/bin/starter"}}, {2, {"/bin/starter", "/bin/command"}}};
   recording.stacks.resize(3);
-  recording.stacks[1].address_space = 1;
-  recording.stacks[2].address_space = 2;
   const std::vector<RecordedWait> of_command = {wait_of(2, 2), wait_of(2, kNoStack), wait_of(3, kNoStack)};
   // The last is of one that nobody may look into: it has no stack at all.
-  recording.waits = {wait_of(1, 1), wait_of(1, kNoStack), wait_of(2, 1), wait_of(4, kNoStack)};
+  recording.waits = {wait_of(1, 1), wait_of(1, kNoStack), wait_of(4, kNoStack)};
   recording.waits.insert(recording.waits.end(), of_command.begin(), of_command.end());
   leave_out(recording, [](std::string_view path) { return path == "/bin/starter"; });
   REQUIRE(recording.waits.size() == of_command.size());
@@ -46,8 +43,8 @@ TEST_CASE(
 
 TEST_CASE("a command that runs, or maps, its starter's program does not hide by that") {
   OffCpuRecording recording;
-  recording.threads = {{}, {1, 1, "starter"}, {2, 2, "mapper"}, {3, 3, "old process, of unknown program"}};
-  recording.programs = {{1, {"/bin/starter", "/bin/command"}}, {2, {"/bin/command"}}, {3, {}}};
+  recording.threads = {{}, {1, 1, "starter", 0}, {2, 2, "mapper", 1}, {3, 3, "old process, of unknown program"}};
+  recording.program_lists = {{"/bin/starter", "/bin/command"}, {"/bin/command"}};
   recording.address_spaces[2].push_back({0, 1, 0, "/bin/starter", ""});
   recording.stacks.resize(4);
   for (StackId stack = 1; stack <= 3; ++stack) {
@@ -60,10 +57,9 @@ TEST_CASE("a command that runs, or maps, its starter's program does not hide by 
 
 TEST_CASE("where records were lost everything stays: the beginning of a process may be among them") {
   OffCpuRecording recording;
-  recording.threads = {{}, {1, 1, "starter"}};
-  recording.programs = {{1, {"/bin/starter"}}};
+  recording.threads = {{}, {1, 1, "starter", 0}};
+  recording.program_lists = {{"/bin/starter"}};
   recording.stacks.resize(2);
-  recording.stacks[1].address_space = 1;
   recording.waits = {wait_of(1, 1)};
   const auto is_starter = [](std::string_view path) { return path == "/bin/starter"; };
   recording.lost = 1;

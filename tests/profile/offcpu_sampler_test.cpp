@@ -83,9 +83,11 @@ bool has_kernel_events() {
 }
 
 /// What holds on a busy machine, too, and no mistake in the arithmetic passes. How near it is on a quiet one is
-/// measured by the benchmark offcpu_truth. Beside other tests on 2 CPUs 5.1 points were seen, of syncs and of short
-/// lives: with events of the thread's own no less than with CPU-wide ones.
-constexpr double kNear = 0.08;
+/// measured by the benchmark offcpu_truth.
+constexpr double kNear = 0.05;
+/// Of syncs and of short lives 5.1 points were seen beside other tests on 2 CPUs, with the thread's own events no less
+/// than with CPU-wide ones.
+constexpr double kNearOfManySwitches = 0.08;
 
 }  // namespace
 
@@ -97,14 +99,15 @@ TEST_CASE("the off-CPU ratio is near the truth") {
   for (const auto& one : modes) {
     CAPTURE(one.first);
     CAPTURE(one.second);
-    CHECK(sample_three_times(one.first, one.second).second < kNear);
+    const double near = one.first == "fsync" ? kNearOfManySwitches : kNear;
+    CHECK(sample_three_times(one.first, one.second).second < near);
   }
 }
 
 TEST_CASE("threads that live for half a millisecond each count for as long as they lived") {
   if (!has_perf_events()) return;
   // They know nothing of their own start and end.
-  CHECK(sample_three_times("churn", 1000).second < kNear);
+  CHECK(sample_three_times("churn", 1000).second < kNearOfManySwitches);
 }
 
 TEST_CASE("a thread that shares its CPU with a busy neighbour waits for it, and for nothing else") {
@@ -236,15 +239,28 @@ TEST_CASE("what a wrapper starts is recorded with its own mappings") {
 
 TEST_CASE("a process that runs is attached to with the threads that it has, and goes on afterwards") {
   if (!has_perf_events()) return;
+  bool is_by_thread = false;
+  SUBCASE("by its number") {}
+  SUBCASE("by the number of one of its threads") {
+    is_by_thread = true;
+  }
+  const std::string program = waiting().path();  // Built here, not in the child.
   const pid_t child = ::fork();
   if (child == 0) {
-    ::execl(waiting().path().c_str(), "waiting", "pool", waiting().report().c_str(), "1500", nullptr);
+    ::execl(program.c_str(), "waiting", "pool", waiting().report().c_str(), "1500", nullptr);
     ::_exit(127);
   }
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   SamplerOptions options;
   options.time_limit = std::chrono::milliseconds(700);
-  const auto run = sample_off_cpu(options, child);
+  pid_t target = child;
+  if (is_by_thread) {
+    for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(child) + "/task")) {
+      target = std::max(target, std::atoi(thread.path().filename().c_str()));
+    }
+    REQUIRE(target != child);
+  }
+  const auto run = sample_off_cpu(options, target);
   REQUIRE(run.has_value());
   CHECK(run->was_cut);
   int status = -1;
