@@ -116,8 +116,16 @@ std::vector<Finding> probe_sampler() {
 
 std::vector<Finding> probe_profilers() {
   const Result<Sandbox> sandbox = Sandbox::probe(SandboxMode::automatic);  // Which is no error where there is none.
-  const auto tried = [&](std::string_view name) { return try_provider(name, *sandbox); };
   const Result<ProfileProviders> picked = choose_providers({}, *sandbox);  // Nor is this, of `auto`.
+  const auto tried = [&](std::string_view name) {
+    if (name == "perf") return try_provider(name, *sandbox);  // `auto` asks more of it.
+    for (const ProviderChoice* choice : {&picked->off_cpu, &picked->causal}) {
+      for (const ProviderTrial& trial : choice->trials) {
+        if (trial.name == name) return trial;
+      }
+    }
+    return try_provider(name, *sandbox);
+  };
   return {
       piece("profilers", true, "what --mode=full takes if the task does not say: " + picked->describe(), ""),
       finding_of(tried("coz"), "causal profiles, which line would pay off"),

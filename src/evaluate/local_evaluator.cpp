@@ -226,7 +226,7 @@ class LocalEvaluator final : public Evaluator {
       evaluation.stages.push_back(std::move(made->report));
       if (auto fate = fate_of_profiled(slot, made->faults, evaluation)) return fate;
     }
-    if (profiler_->makes_causal() && is_worth_a_causal_profile(evaluation, how)) {
+    if (profiler_->makes_causal() && is_worth_a_causal_profile(task_.profile.when, evaluation, how)) {
       Result<Profiled<CausalProfile>> made = profiler_->causal(slot.side(), tree, busiest_lines, turn.cpus(), stop);
       if (!made) return made.error();
       evaluation.profile.causal = std::move(made->profile);
@@ -245,17 +245,6 @@ class LocalEvaluator final : public Evaluator {
       return rejected(evaluation, {"run_folder", true, "a profiled run tried to read run.db"});
     }
     return std::nullopt;
-  }
-
-  bool is_worth_a_causal_profile(const Evaluation& evaluation, const EvaluateOptions& how) const {
-    using When = ProfileTask::When;
-    if (task_.profile.when == When::always || task_.profile.when == When::never) {
-      return task_.profile.when == When::always;
-    }
-    if (evaluation.id == kBaselineId) return true;
-    const EliteStanding standing = how.standing ? how.standing(evaluation) : EliteStanding::behind;
-    if (task_.profile.when == When::elites) return standing != EliteStanding::behind;
-    return evaluation.benchmark->speedup() >= how.bar || standing == EliteStanding::opens_cell;
   }
 
   /// Builds and tests once more with the sanitizers, in a workspace of its own.

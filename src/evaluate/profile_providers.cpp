@@ -63,8 +63,7 @@ std::optional<StackRecorder> find_recorder(std::string_view name) {
 }
 
 Result<CozInstallation> find_causal(std::string_view name) {
-  const char* path = std::getenv("PATH");
-  return find_coz(path != nullptr ? path : "/usr/bin:/bin", name);
+  return name == "bcoz" ? find_bcoz() : find_coz();
 }
 
 /// Why a trial's command gave nothing.
@@ -96,16 +95,6 @@ ProviderTrial try_recorder(std::string_view name, bool must_see_kernel, const Sa
           fmt::format("{}, {}", where,
                       run->stacks->tells_kernel ? "stacks of each wait" : "lengths of waits without their stacks"),
           ""};
-}
-
-/// A temporary folder that cannot be made is a reason, too.
-template <typename Trial>
-ProviderTrial guarded(std::string_view name, const Trial& trial) {
-  try {
-    return trial();
-  } catch (const fs::filesystem_error& error) {
-    return failed(name, error.what(), "TMPDIR, a folder that can be written");
-  }
 }
 
 ProviderTrial try_sampler(SamplerLevel level) {
@@ -145,6 +134,16 @@ ProviderTrial try_causal(std::string_view name, const Sandbox& sandbox) {
   }
   return {std::string(name), true, fmt::format("{}, {}", where, coz->reads_dwarf5 ? "reads DWARF 5" : "up to DWARF 4"),
           ""};
+}
+
+/// A temporary folder that cannot be made is a reason, too.
+ProviderTrial try_tool(std::string_view name, bool must_see_kernel, const Sandbox& sandbox) {
+  try {
+    const bool is_causal = name == "coz" || name == "bcoz";
+    return is_causal ? try_causal(name, sandbox) : try_recorder(name, must_see_kernel, sandbox);
+  } catch (const fs::filesystem_error& error) {
+    return failed(name, error.what(), "TMPDIR, a folder that can be written");
+  }
 }
 
 }  // namespace
@@ -191,19 +190,16 @@ Result<ProfileProviders> choose_providers(const ProfileTask& profile, const Sand
   const SamplerLevel level = reached_sampler_level();
   const bool sees_kernel = level == SamplerLevel::full || level == SamplerLevel::kernel;
   const bool is_asked_for_perf = profile.offcpu_provider == "perf";
-  const ProviderCandidate bperf{
-      "bperf", [&] { return guarded("bperf", [&] { return try_recorder("bperf", false, sandbox); }); }};
-  const ProviderCandidate perf{
-      "perf", [&] { return guarded("perf", [&] { return try_recorder("perf", !is_asked_for_perf, sandbox); }); }};
+  const ProviderCandidate bperf{"bperf", [&] { return try_tool("bperf", false, sandbox); }};
+  const ProviderCandidate perf{"perf", [&] { return try_tool("perf", !is_asked_for_perf, sandbox); }};
   const ProviderCandidate sampler{"sampler", [&] { return try_sampler(level); }};
   Result<ProviderChoice> off_cpu = choose_provider(
       profile.offcpu_provider, sees_kernel ? std::vector{bperf, sampler, perf} : std::vector{bperf, perf, sampler});
   if (!off_cpu) return off_cpu.error();
   const bool is_causal_wanted = profile.when != ProfileTask::When::never;
-  Result<ProviderChoice> causal =
-      choose_provider(is_causal_wanted ? profile.causal_provider : "off",
-                      {{"bcoz", [&] { return guarded("bcoz", [&] { return try_causal("bcoz", sandbox); }); }},
-                       {"coz", [&] { return guarded("coz", [&] { return try_causal("coz", sandbox); }); }}});
+  Result<ProviderChoice> causal = choose_provider(is_causal_wanted ? profile.causal_provider : "off",
+                                                  {{"bcoz", [&] { return try_tool("bcoz", false, sandbox); }},
+                                                   {"coz", [&] { return try_tool("coz", false, sandbox); }}});
   if (!causal) return causal.error();
   ProfileProviders providers;
   providers.off_cpu = std::move(*off_cpu);
@@ -220,9 +216,7 @@ Result<ProfileProviders> choose_providers(const ProfileTask& profile, const Sand
 }
 
 ProviderTrial try_provider(std::string_view name, const Sandbox& sandbox) {
-  if (name == "bperf" || name == "perf") return guarded(name, [&] { return try_recorder(name, false, sandbox); });
-  if (name == "sampler") return try_sampler(reached_sampler_level());
-  return guarded(name, [&] { return try_causal(name, sandbox); });
+  return name == "sampler" ? try_sampler(reached_sampler_level()) : try_tool(name, false, sandbox);
 }
 
 SamplerLevel reached_sampler_level() {

@@ -137,6 +137,15 @@ void add_waiting_lines(ProfiledOffCpu& made, const SourceTree& tree) {
 
 }  // namespace
 
+bool is_worth_a_causal_profile(ProfileTask::When when, const Evaluation& evaluation, const EvaluateOptions& how) {
+  using When = ProfileTask::When;
+  if (when == When::always || when == When::never) return when == When::always;
+  if (evaluation.id == kBaselineId) return true;
+  const EliteStanding standing = how.standing ? how.standing(evaluation) : EliteStanding::behind;
+  if (when == When::elites) return standing != EliteStanding::behind;
+  return evaluation.benchmark->speedup() >= how.bar || standing == EliteStanding::opens_cell;
+}
+
 Profiler::Profiler(const Task& task, const StageRunner& runner, ProfileProviders providers)
     : task_(task), runner_(runner), providers_(std::move(providers)) {
   if (auto kernel = KernelSymbols::load()) kernel_ = std::move(*kernel);

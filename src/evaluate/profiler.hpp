@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <aiopt/evaluation.hpp>
+#include <aiopt/evaluator.hpp>
 #include <aiopt/result.hpp>
 #include <aiopt/source_tree.hpp>
 #include <aiopt/task.hpp>
@@ -42,6 +43,9 @@ struct ProfiledOffCpu : Profiled<OffCpuProfile> {
   /// most. Of the tree's files, as the tree names them.
   std::vector<BusyLine> busiest_lines;
 };
+
+/// @pre evaluation.benchmark, for others than the baseline
+bool is_worth_a_causal_profile(ProfileTask::When when, const Evaluation& evaluation, const EvaluateOptions& how);
 
 /// As Task::profile says, with what works here. Safe from any thread.
 class Profiler {

@@ -55,6 +55,11 @@ std::string too_few_note(const CozPlan& plan, const CozRequest& request, millise
                      (wanted.count() + 999) / 1000);
 }
 
+std::string_view path_variable() {
+  const char* path = std::getenv("PATH");
+  return path != nullptr ? path : "/usr/bin:/bin";
+}
+
 }  // namespace
 
 Result<CozInstallation> find_coz(std::string_view path_variable, std::string_view name) {
@@ -70,8 +75,11 @@ Result<CozInstallation> find_coz(std::string_view path_variable, std::string_vie
 }
 
 Result<CozInstallation> find_coz() {
-  const char* path = std::getenv("PATH");
-  return find_coz(path != nullptr ? path : "/usr/bin:/bin");
+  return find_coz(path_variable(), "coz");
+}
+
+Result<CozInstallation> find_bcoz() {
+  return find_coz(path_variable(), "bcoz");
 }
 
 std::vector<std::string> coz_command(const fs::path& coz, const CozOptions& options) {

@@ -37,6 +37,7 @@ struct CozInstallation {
 /// Errors: not_found, of the program or its library; io.
 Result<CozInstallation> find_coz(std::string_view path_variable, std::string_view name = "coz");
 Result<CozInstallation> find_coz();
+Result<CozInstallation> find_bcoz();
 
 /// What `coz run` is told.
 struct CozOptions {

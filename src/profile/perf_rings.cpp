@@ -328,8 +328,8 @@ Result<void> PerfRings::open_at(SamplerLevel level, pid_t pid, const std::vector
   others_.clear();
   rings_.clear();
   parser_.kinds.clear();
-  // First: it tells most quickly that this level can't be reached.
   tree_.reset();
+  // First: it tells most quickly that this level can't be reached.
   if (level == SamplerLevel::full) {
     if (auto opened = open_wakings(); !opened) return opened;
     if (auto opened = open_machine(options); !opened) return opened;

@@ -1,6 +1,7 @@
 /// Which profiler is picked, and the command lines of perf and bperf.
 
 #include "evaluate/profile_providers.hpp"
+#include "evaluate/profiler.hpp"
 
 #include <string>
 #include <vector>
@@ -105,4 +106,31 @@ TEST_CASE("bperf records blocked samples with their weight, and its report is re
       joined_words(recording_command(bperf, kRecording)) ==
       "/opt/bperf record --no-buildid --no-buildid-cache -g -e task-clock -c 1000000 --weight -o /tmp/r/recording --");
   CHECK(joined_words(reading_command(bperf, kRecording, {})) == "/opt/bperf report --stdio -i /tmp/r/recording");
+}
+
+TEST_CASE("which candidates get a causal profile goes by the task, their parent and the elites") {
+  using When = ProfileTask::When;
+  const auto is_worth = [](When when, double ratio, EliteStanding standing) {
+    Evaluation evaluation;
+    evaluation.id = CandidateId{1};
+    BenchmarkRun run;
+    run.throughput_ops_sec = ratio;
+    BenchmarkRun baseline;
+    baseline.throughput_ops_sec = 1.0;
+    evaluation.benchmark = BenchmarkResult{{run}, {baseline}};
+    EvaluateOptions how;
+    how.bar = 1.5;
+    how.standing = [standing](const Evaluation&) { return standing; };
+    return is_worth_a_causal_profile(when, evaluation, how);
+  };
+  CHECK(is_worth(When::always, 0.5, EliteStanding::behind));
+  CHECK_FALSE(is_worth(When::never, 2.0, EliteStanding::opens_cell));
+  CHECK(is_worth(When::promising, 1.6, EliteStanding::behind));
+  CHECK(is_worth(When::promising, 0.5, EliteStanding::opens_cell));
+  CHECK_FALSE(is_worth(When::promising, 1.4, EliteStanding::leads_cell));
+  CHECK(is_worth(When::elites, 1.4, EliteStanding::leads_cell));
+  CHECK(is_worth(When::elites, 0.5, EliteStanding::opens_cell));
+  CHECK_FALSE(is_worth(When::elites, 1.6, EliteStanding::behind));
+  for (const When when : {When::promising, When::elites}) CHECK(is_worth_a_causal_profile(when, Evaluation(), {}));
+  CHECK_FALSE(is_worth_a_causal_profile(When::never, Evaluation(), {}));
 }

@@ -447,7 +447,9 @@ TEST_CASE_FIXTURE(ProfiledTask, "functions that the task calls idle are idle in 
                      [](const Blocker& blocker) { return blocker.place.function == "rest"; }));
 }
 
-TEST_CASE_FIXTURE(ProfiledTask, "bcoz is picked before coz, is told where the program waits, and is read as coz is") {
+TEST_CASE_FIXTURE(
+    ProfiledTask,
+    "bcoz is picked before coz, is told where the program waits, is read as coz is, and ends when it knows") {
   fs::create_directories(bin / "libcoz");
   std::ofstream(bin / "libcoz" / "libcoz.so") << "a library";
   // Experiments of 50 ms, and the line that bcoz prints at a program's end.
@@ -466,13 +468,15 @@ echo "Overhead breakdown. Startup: 1 real_main_time: 2 end-to-end: 3"
   for i in 1 2 3 4 5 6 7 8 9 10; do
     printf 'experiment\tselected=%s\tspeedup=0.00\tduration=5000000%s\tselected-samples=31\tdelay=0\n' "$line" $((i % 10))
     printf 'throughput-point\tname=op\tdelta=100\n'
-    printf 'experiment\tselected=%s\tspeedup=0.50\tduration=4000000%s\tselected-samples=31\tdelay=9\n' "$line" $((i % 10))
-    printf 'throughput-point\tname=op\tdelta=100\n'
+    for speedup in 0.25 0.50 0.75; do
+      printf 'experiment\tselected=%s\tspeedup=%s\tduration=4000000%s\tselected-samples=31\tdelay=9\n' "$line" $speedup $((i % 10))
+      printf 'throughput-point\tname=op\tdelta=100\n'
+    done
   done
 } >>"$output"
 exit $status
 )sh");
-  task.profile.causal_duration = 2s;
+  task.profile.causal_duration = 60s;  // A run takes one, and tells all of a line.
   const Evaluation evaluation = evaluate();
   REQUIRE_MESSAGE(evaluation.profile.causal, output_of(evaluation, Stage::causal));
   const CausalProfile& profile = *evaluation.profile.causal;
@@ -480,6 +484,9 @@ exit $status
   REQUIRE_MESSAGE(!profile.targets.empty(), output_of(evaluation, Stage::causal));
   CHECK(profile.targets[0].place == CodePlace{"doze", "main.c", 7});
   CHECK(profile.max_speedup == doctest::Approx(20.0).epsilon(0.01));
+  for (const StageReport& report : evaluation.stages) {
+    if (report.stage == Stage::causal) CHECK(report.wall_time < 40s);
+  }
   CHECK(evaluation.benchmark->throughput_ops_sec() == 100.0);
 
   task.profile.causal_provider = "coz";
