@@ -39,19 +39,19 @@ namespace store = leveldb;
 
 namespace fs = std::filesystem;
 
-#define CHECK(condition)                                                       \
-  do {                                                                         \
-    if (condition) break;                                                      \
+#define CHECK(condition)                                                               \
+  do {                                                                                 \
+    if (condition) break;                                                              \
     std::fprintf(stderr, "store_test:%d: FAILED, not so: %s\n", __LINE__, #condition); \
-    std::_Exit(1);                                                             \
+    std::_Exit(1);                                                                     \
   } while (false)
 
-#define CHECK_OK(expression)                                                                                 \
-  do {                                                                                                       \
-    const store::Status status_of_it = (expression);                                                         \
-    if (status_of_it.ok()) break;                                                                            \
+#define CHECK_OK(expression)                                                                                         \
+  do {                                                                                                               \
+    const store::Status status_of_it = (expression);                                                                 \
+    if (status_of_it.ok()) break;                                                                                    \
     std::fprintf(stderr, "store_test:%d: FAILED, %s: %s\n", __LINE__, #expression, status_of_it.ToString().c_str()); \
-    std::_Exit(1);                                                                                           \
+    std::_Exit(1);                                                                                                   \
   } while (false)
 
 // The system calls of this program, in the place of libc's: the store cannot claim a sync that was not made.

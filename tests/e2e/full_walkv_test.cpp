@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -14,13 +13,9 @@
 
 using namespace aiopt;
 
-namespace fs = std::filesystem;
-
 TEST_CASE("in 60 evaluations in full mode what waits for the lock and what for the disk lie in cells of their own") {
   const TemporaryFolder folder;
-  const fs::path task = folder.path() / "walkv";
-  fs::copy(fs::path(std::getenv("AIOPT_SOURCE_ROOT")) / "examples/walkv", task, fs::copy_options::recursive);
-  fs::remove_all(task / "build");
+  const std::filesystem::path task = copy_walkv(folder.path());
   const ProgramResult result = run_aiopt({"evolve", task.string(), "--mode=full", "--emitter=patch_pool",
                                           "--iterations=60", "--seed=1", "--run=run", "--json"},
                                          folder.path(), {}, std::chrono::hours(2));

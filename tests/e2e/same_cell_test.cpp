@@ -4,7 +4,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -15,13 +14,9 @@
 
 using namespace aiopt;
 
-namespace fs = std::filesystem;
-
 TEST_CASE("of ten profiles of one tree at least nine lie in one cell: off-CPU ratio by tenths, causal hotspot") {
   const TemporaryFolder folder;
-  const fs::path task = folder.path() / "walkv";
-  fs::copy(fs::path(std::getenv("AIOPT_SOURCE_ROOT")) / "examples/walkv", task, fs::copy_options::recursive);
-  fs::remove_all(task / "build");
+  const std::filesystem::path task = copy_walkv(folder.path());
   std::map<nlohmann::json, int> cells;
   for (int i = 0; i < 10; ++i) {
     const ProgramResult result =

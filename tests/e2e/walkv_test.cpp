@@ -35,9 +35,7 @@ std::filesystem::path walkv_with_few_patches(const TemporaryFolder& folder) {
   namespace fs = std::filesystem;
   const std::set<std::string> kept = {"group-commit.patch", "broken-does-not-compile.patch",
                                       "broken-loses-deletes.patch", "cheat-skip-fsync.patch", "slower-spin-lock.patch"};
-  const fs::path task = folder.path() / "walkv";
-  fs::copy(walkv(), task, fs::copy_options::recursive);
-  fs::remove_all(task / "build");
+  const fs::path task = copy_walkv(folder.path());
   std::vector<fs::path> others;
   for (const auto& patch : fs::directory_iterator(task / "patches")) {
     if (!kept.contains(patch.path().filename().string())) others.push_back(patch.path());

@@ -106,6 +106,19 @@ TEST_CASE("gains that lie within the noise of the pairs drive no elite out") {
   }
 }
 
+TEST_CASE("in full mode each candidate's evaluation can ask how it stands among the elites") {
+  for (const auto& [mode, told] : {std::pair{Mode::full, 5}, {Mode::fast, 0}}) {
+    std::uint64_t value = 100;
+    ScriptedChat chat([&](const ChatRequest&) { return reply_with_value(++value); });
+    SmallRun run;
+    EvolutionOptions options = options_for(5);
+    options.mode = mode;
+    CHECK(end_of(run.run(*run.create_store(), chat, options)) == RunEnd::budget_spent);
+    CHECK(run.evaluator.calls == 5 + 1);  // The baseline is one of them.
+    CHECK(run.evaluator.told_standing == static_cast<std::uint64_t>(told));
+  }
+}
+
 TEST_CASE("what fails is counted, told and shown to the model next") {
   ScriptedChat chat([](const ChatRequest& request) -> Result<ChatReply> {
     switch (request.number % 4) {

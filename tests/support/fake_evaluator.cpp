@@ -47,6 +47,7 @@ Result<Evaluation> FakeEvaluator::evaluate(const Candidate& candidate, const Eva
                                            std::stop_token stop) {
   ++calls;
   if (options.anew) ++measured_anew;
+  if (options.standing) ++told_standing;
   if (delay.count() > 0) std::this_thread::sleep_for(delay);
   if (stop.stop_requested()) return Error{Error::Code::cancelled, "cancelled"};
   Evaluation evaluation;

@@ -32,6 +32,7 @@ class FakeEvaluator final : public Evaluator {
   std::map<CandidateId, GateReport> gates;      ///< Of comparisons of that candidate.
   std::map<CandidateId, Error> incomparable;    ///< What comparisons of that candidate end with.
   std::atomic<std::uint64_t> calls{0};          ///< Evaluations that were begun.
+  std::atomic<std::uint64_t> told_standing{0};  ///< Of these: with EvaluateOptions::standing.
   std::atomic<std::uint64_t> measured_anew{0};  ///< Of these: because they were to be, though known.
 
   struct Compared {

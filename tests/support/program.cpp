@@ -46,4 +46,12 @@ archive:
   return folder;
 }
 
+std::filesystem::path copy_walkv(const std::filesystem::path& parent) {
+  namespace fs = std::filesystem;
+  const fs::path task = parent / "walkv";
+  fs::copy(fs::path(std::getenv("AIOPT_SOURCE_ROOT")) / "examples/walkv", task, fs::copy_options::recursive);
+  fs::remove_all(task / "build");
+  return task;
+}
+
 }  // namespace aiopt

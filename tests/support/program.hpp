@@ -27,4 +27,8 @@ ProgramResult run_aiopt(const std::vector<std::string>& arguments, const std::fi
 /// @return the folder, below `parent`
 std::filesystem::path make_tiny_task(const std::filesystem::path& parent, const std::string& more_yaml = {});
 
+/// A copy of `examples/walkv` without what was built there.
+/// @return the folder, below `parent`
+std::filesystem::path copy_walkv(const std::filesystem::path& parent);
+
 }  // namespace aiopt
